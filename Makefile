@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make demo` and `make test` do everything from an empty clone; `make help` names the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help venv build demo test slow benchmark benchmark-smoke colcon clean
+
+export PYTHON ?= python3
+export ROS_DISTRO ?= jazzy
+export VENV ?= $(if $(filter jazzy,$(ROS_DISTRO)),.venv,.venv-$(ROS_DISTRO))
+# Extras that `make test` installs too; `make test EXTRAS=` leaves them out.
+EXTRAS ?= torch
+
+ENTER := . scripts/env.sh
+
+help:  ## Name the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | column -t -s :
+	@echo 'Variables: PYTHON=python3.12  ROS_DISTRO=jazzy|kilted  VENV=folder  EXTRAS=torch'
+
+venv build:  ## Make the virtual environment with ROS, the messages and this package in it
+	@scripts/setup.sh
+
+demo: build  ## Plan along recorded drives over ROS topics, and write a page about it
+	@$(ENTER); impromptu-vla demo
+
+test:  ## Run ruff, mypy and all tests that take no more than minutes
+	@scripts/setup.sh test $(EXTRAS)
+	@$(ENTER); ruff check .
+	@$(ENTER); mypy
+	@$(ENTER); python -m pytest
+
+slow:  ## Run the tests that are left out of `make test` because they are slow
+	@scripts/setup.sh test $(EXTRAS)
+	@$(ENTER); python -m pytest -m slow
+
+benchmark benchmark-smoke:  ## Run all benchmarks, or each for a moment only
+	@scripts/setup.sh test $(EXTRAS)
+	@$(ENTER); for file in benchmarks/*.py; do \
+	  echo "== $$file"; python $$file $(if $(findstring smoke,$@),--smoke); done
+
+colcon:  ## Build and test as in a ROS workspace, with colcon
+	@scripts/setup.sh test $(EXTRAS)
+	@$(ENTER); colcon build && . install/setup.sh && colcon test && colcon test-result --verbose
+
+clean:  ## Remove the virtual environment and everything built
+	rm -rf $(VENV) build install log out

