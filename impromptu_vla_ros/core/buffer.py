@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time-indexed pictures and ego states → the newest synchronized Observation, or why not yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from impromptu_vla_ros.core.ego import EgoHistory
+from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
+    Acceleration,
+    CameraImage,
+    NotReady,
+    Observation,
+    Odometry,
+    Steering,
+)
+from impromptu_vla_ros.core.timeline import Timeline
+
+# Older pictures can no longer be asked about, whatever their rate.
+FRAME_SPAN = 5.0
+
+Sample = CameraImage | Odometry | Acceleration | Steering
+
+
+@dataclass(frozen=True)
+class BufferLimits:
+    """
+    Hold what counts as synchronized and as fresh.
+
+    `camera_tolerance`: seconds between the first camera's picture and another's. `max_age`:
+    seconds after which an input is stale. `frames`: pictures kept per camera.
+    """
+
+    camera_tolerance: float = 0.06
+    max_age: float = 1.0
+    frames: int = 8
+
+
+class ObservationBuffer:
+    """
+    Gather samples in any order and rate; hand out each newest synchronized observation once.
+
+    Pictures stay encoded. After a jump of the clock back (a bag that loops, a simulation that
+    restarts) everything is forgotten and it starts anew; `resets` counts that.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        spacing: float,
+        states: tuple[int, int],
+        limits: BufferLimits | None = None,
+    ) -> None:
+        self._limits = limits or BufferLimits()
+        self._spacing = spacing
+        self._least, self._most = states
+        self.frames: dict[str, Timeline[CameraImage]] = {
+            camera: Timeline(camera, FRAME_SPAN, self._limits.frames) for camera in cameras
+        }
+        self.ego = EgoHistory(spacing * (self._most - 1))
+        self.resets = 0
+        self._used = 0
+
+    def observe(self, sample: Sample) -> None:
+        """Insert one sample; raise InputError for one without stamp or of an unasked camera."""
+        if isinstance(sample, CameraImage):
+            jumped = self.frames[sample.camera].add(sample)
+        else:
+            jumped = self.ego.add(sample)
+        if jumped:
+            self.reset()
+            self.observe(sample)
+
+    def reset(self) -> None:
+        """Forget every sample, as after a jump of the clock."""
+        self.resets += 1
+        self._used = 0
+        for frames in self.frames.values():
+            frames.clear()
+        self.ego.clear()
+
+    def take(self, now: int) -> Observation | NotReady:
+        """
+        Return the newest observation that was not handed out yet, or why there is none.
+
+        `now` in ns is the clock of the stamps; the reason given is the newest picture's.
+        """
+        first, *others = self.frames.values()
+        missing = self._missing_or_stale(now)
+        if missing is not None:
+            return missing
+        reason: NotReady | None = None
+        for image in reversed(list(first)):
+            if image.stamp <= self._used:
+                break
+            found = self._observation(image, others)
+            if isinstance(found, Observation):
+                self._used = image.stamp
+                return found
+            reason = reason or found
+        return reason or NotReady('used', first.name, 'the newest picture was asked about already')
+
+    def _missing_or_stale(self, now: int) -> NotReady | None:
+        inputs: tuple[Timeline[CameraImage] | Timeline[Odometry], ...]
+        inputs = (*self.frames.values(), self.ego.odometry)
+        for timeline in inputs:
+            newest = timeline.newest
+            if newest is None:
+                return NotReady('missing', timeline.name, 'no message yet: is its topic remapped?')
+            age = (now - newest.stamp) / NANOSECONDS
+            if age > self._limits.max_age:
+                return NotReady('stale', timeline.name, f'newest message is {age:.2f} s old')
+        return None
+
+    def _observation(
+        self, image: CameraImage, others: Sequence[Timeline[CameraImage]]
+    ) -> Observation | NotReady:
+        images = [image]
+        for timeline in others:
+            nearest = timeline.nearest(image.stamp)
+            apart = abs(nearest.stamp - image.stamp) / NANOSECONDS if nearest else math.inf
+            if nearest is None or apart > self._limits.camera_tolerance:
+                return NotReady(
+                    'skewed',
+                    timeline.name,
+                    f'nearest picture is {apart:.3f} s from {image.camera}, '
+                    f'{self._limits.camera_tolerance:.3f} s allowed',
+                )
+            images.append(nearest)
+        found = self.ego.states(image.stamp, self._spacing, self._least, self._most)
+        if isinstance(found, NotReady):
+            return found
+        states, anchor, frame_id = found
+        return Observation(image.stamp, tuple(images), states, anchor, frame_id)

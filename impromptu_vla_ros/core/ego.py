@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ego's history from what the user has: odometry alone, better with acceleration, steering."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from impromptu_vla_ros.core import motion
+from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
+    Acceleration,
+    EgoState,
+    NotReady,
+    Odometry,
+    Pose,
+    Steering,
+)
+from impromptu_vla_ros.core.timeline import SNAP, Timeline
+
+# Poses farther apart than this are a gap, not something to interpolate over.
+MAX_GAP = 0.5
+# Acceleration from odometry is the slope of speed over this many seconds to each side.
+SLOPE = 0.5
+# A measured acceleration or steering angle this near an instant counts as of that instant.
+NEAR = 0.1
+
+
+class EgoHistory:
+    """
+    Answer where the ego was and how it moved, from stamped samples in any order and rate.
+
+    Only samples up to the first one at or after the asked stamp are used, so that the same
+    drive gives the same states whenever it is asked.
+    """
+
+    def __init__(self, span: float) -> None:
+        keep = span + 2.0 * SLOPE + 2.0
+        self.odometry: Timeline[Odometry] = Timeline('odometry', keep, 5000)
+        self.acceleration: Timeline[Acceleration] = Timeline('acceleration', keep, 5000)
+        self.steering: Timeline[Steering] = Timeline('steering', keep, 5000)
+
+    def clear(self) -> None:
+        """Forget every sample."""
+        self.odometry.clear()
+        self.acceleration.clear()
+        self.steering.clear()
+
+    def add(self, sample: Odometry | Acceleration | Steering) -> bool:
+        """Insert one sample; return True if the clock jumped back."""
+        if isinstance(sample, Acceleration):
+            return self.acceleration.add(sample)
+        if isinstance(sample, Steering):
+            return self.steering.add(sample)
+        newest = self.odometry.newest
+        if newest is not None and newest.frame_id != sample.frame_id:
+            self.odometry.counts['frame changed'] += 1
+            self.odometry.clear()
+        return self.odometry.add(sample)
+
+    def pose(self, stamp: int) -> Pose | None:
+        """Return the interpolated pose, None outside the history or inside a gap."""
+        before, after = self.odometry.around(stamp)
+        if before is None or after is None or after.stamp - before.stamp > MAX_GAP * NANOSECONDS:
+            return None
+        width = after.stamp - before.stamp
+        fraction = (stamp - before.stamp) / width if width else 0.0
+        return motion.interpolate(before.pose, after.pose, fraction)
+
+    def states(
+        self, stamp: int, spacing: float, least: int, most: int
+    ) -> tuple[tuple[EgoState, ...], Pose, str] | NotReady:
+        """
+        Return the states on the grid that ends at `stamp`, the anchor pose and its frame.
+
+        At most `most` states, oldest first, as far back as the poses reach without a gap;
+        NotReady where they are fewer than `least` or do not reach `stamp` yet.
+        """
+        newest = self.odometry.newest
+        if newest is None:
+            return NotReady('missing', 'odometry', 'no message yet: is the topic remapped?')
+        if newest.stamp < stamp - SNAP:
+            late = (stamp - newest.stamp) / NANOSECONDS
+            return NotReady('waiting', 'odometry', f'ends {late:.3f} s before the picture')
+        anchor = self.pose(stamp)
+        if anchor is None:
+            return NotReady('short', 'odometry', 'no pose at the time of the picture')
+        states: list[EgoState] = []
+        for index in range(most):
+            at = stamp - round(index * spacing * NANOSECONDS)
+            pose = self.pose(at)
+            if pose is None or (states and self._gap(at, at + round(spacing * NANOSECONDS))):
+                break
+            states.append(self._state(at, stamp, pose, anchor))
+        if len(states) < least:
+            have, need = spacing * (len(states) - 1), spacing * (least - 1)
+            return NotReady('short', 'odometry', f'{have:.1f} s of history, {need:.1f} s needed')
+        return tuple(reversed(states)), anchor, newest.frame_id
+
+    def _gap(self, start: int, end: int) -> bool:
+        stamps = [s.stamp for s in self.odometry.between(start, end)]
+        widest = max(np.diff([start, *stamps, end]))
+        return bool(widest > MAX_GAP * NANOSECONDS)
+
+    def _state(self, at: int, last: int, pose: Pose, anchor: Pose) -> EgoState:
+        vx, vy, yaw_rate = self._velocity(at)
+        ax, ay = self._acceleration(at, last, vx, yaw_rate)
+        return EgoState(
+            t=(at - last) / NANOSECONDS,
+            pose=motion.relative_to(anchor, pose),
+            vx=vx,
+            vy=vy,
+            ax=ax,
+            ay=ay,
+            yaw_rate=yaw_rate,
+            tire_angle=self._tire_angle(at, last),
+        )
+
+    def _velocity(self, at: int) -> tuple[float, float, float]:
+        """Return vx, vy, yaw rate: the source's own where it has them, else from the poses."""
+        before, after = self.odometry.around(at)
+        if before is None or after is None:
+            return math.nan, math.nan, math.nan
+        width = after.stamp - before.stamp
+        part = (at - before.stamp) / width if width else 0.0
+        values = [
+            (1.0 - part) * b + part * a
+            for b, a in (
+                (before.vx, after.vx),
+                (before.vy, after.vy),
+                (before.yaw_rate, after.yaw_rate),
+            )
+        ]
+        if all(map(math.isfinite, values)):
+            return values[0], values[1], values[2]
+        return self._velocity_of_poses(at)
+
+    def _velocity_of_poses(self, at: int) -> tuple[float, float, float]:
+        first, last = self._window(at, self._end(at))
+        if first is None or last is None or first.stamp == last.stamp:
+            return math.nan, math.nan, math.nan
+        width = (last.stamp - first.stamp) / NANOSECONDS
+        step = motion.relative_to(first.pose, last.pose)
+        # The chord of an arc points half its turn away from the first heading.
+        along = math.hypot(step.x, step.y) / width
+        backward = step.x * math.cos(step.yaw / 2) + step.y * math.sin(step.yaw / 2) < 0.0
+        return (-along if backward else along), 0.0, step.yaw / width
+
+    def _end(self, at: int) -> int:
+        after = self.odometry.around(at)[1]
+        return after.stamp if after is not None else at
+
+    def _window(self, at: int, end: int) -> tuple[Odometry | None, Odometry | None]:
+        start = at - round(SLOPE * NANOSECONDS)
+        samples = self.odometry.between(start, end)
+        return (samples[0], samples[-1]) if samples else (None, None)
+
+    def _acceleration(self, at: int, last: int, vx: float, yaw_rate: float) -> tuple[float, float]:
+        measured = self._near(self.acceleration, at, last)
+        if measured is not None:
+            return measured.ax, measured.ay
+        reach = round(SLOPE * NANOSECONDS)
+        samples = self.odometry.between(at - reach, min(at + reach, self._end(last)))
+        moving = [(s.stamp - at, s.vx) for s in samples if math.isfinite(s.vx)]
+        if len(moving) < 2:
+            return math.nan, math.nan
+        times = np.array([t for t, _ in moving]) / NANOSECONDS
+        speeds = np.array([v for _, v in moving])
+        centred = times - times.mean()
+        slope = float(centred @ speeds) / float(centred @ centred)
+        return slope, vx * yaw_rate
+
+    def _tire_angle(self, at: int, last: int) -> float:
+        measured = self._near(self.steering, at, last)
+        return measured.tire_angle if measured is not None else math.nan
+
+    def _near(self, timeline: Timeline[Any], at: int, last: int) -> Any:
+        reach = round(NEAR * NANOSECONDS)
+        samples = timeline.between(at - reach, min(at + reach, last))
+        return min(samples, key=lambda s: abs(s.stamp - at)) if samples else None

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From samples to a question, from its answer to a plan: one object, no thread, no clock."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from impromptu_vla_ros.core import codec, motion
+from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
+from impromptu_vla_ros.core.codec import AnswerError, PromptState
+from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
+    Answer,
+    EgoState,
+    FloatArray,
+    NotReady,
+    Observation,
+    Plan,
+    Query,
+    Trajectory,
+)
+
+
+@dataclass(frozen=True)
+class Vehicle:
+    """What the planner must know of the car: the `wheelbase` in m, for measured steering."""
+
+    wheelbase: float = 2.79
+
+
+@dataclass(frozen=True)
+class Question:
+    """An observation and the query made of it, until its answer comes."""
+
+    observation: Observation
+    query: Query
+
+
+class Planner:
+    """
+    Hold everything between the inputs and the plan, for one dialect.
+
+    Call `observe` with every sample, `ask` when the model is free, and `tell` with its answer.
+    `now` is the clock of the stamps, in ns. `counts` says what became of the questions.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        vehicle: Vehicle | None = None,
+        limits: BufferLimits | None = None,
+    ) -> None:
+        self.dialect = dialect
+        self.counts: Counter[str] = Counter()
+        self.buffer = ObservationBuffer(
+            dialect.cameras, dialect.spacing, (dialect.min_states, dialect.max_states), limits
+        )
+        self._vehicle = vehicle or Vehicle()
+        self._question: Question | None = None
+
+    def observe(self, sample: Sample) -> None:
+        """Take one sample; raise InputError for one that cannot be used."""
+        resets = self.buffer.resets
+        self.buffer.observe(sample)
+        if self.buffer.resets != resets:
+            self._question = None
+
+    def ask(self, now: int) -> Query | NotReady:
+        """Return the question about the newest observation, once, or why there is none."""
+        observation = self.buffer.take(now)
+        if isinstance(observation, NotReady):
+            return observation
+        query = self._query(observation)
+        self._question = Question(observation, query)
+        self.counts['asked'] += 1
+        return query
+
+    def tell(self, query: Query, answer: Answer, now: int) -> Plan:
+        """
+        Return the plan that an answer says.
+
+        Raise AnswerError, counted as refused, for an answer that says none, or that was asked
+        before the clock jumped.
+        """
+        question, self._question = self._question, None
+        try:
+            if question is None or question.query is not query:
+                raise AnswerError(f'nobody waits for the answer to stamp {query.stamp} any more')
+            trajectory = self._trajectory(question.observation, answer)
+        except AnswerError:
+            self.counts['refused'] += 1
+            raise
+        self.counts['answered'] += 1
+        return self._plan(question.observation, trajectory, answer, now)
+
+    def refuse(self) -> None:
+        """Count a question that got no answer."""
+        self._question = None
+        self.counts['failed'] += 1
+
+    def _query(self, observation: Observation) -> Query:
+        dialect, states = self.dialect, observation.states
+        ahead = dialect.reference_ahead
+        times = dialect.spacing * np.arange(1.0, max(dialect.waypoints, 2) + 1.0)
+        rolled = motion.point_ahead(_rollout(states[-1], times), ahead)
+        first = rolled if dialect.first_waypoint else np.vstack([[0.0, 0.0], rolled])
+        return Query(
+            stamp=observation.stamp,
+            images=observation.images,
+            prompt=codec.encode_prompt(dialect, self._prompt_states(states), rolled[:2]),
+            rollout=codec.encode_trajectory(dialect, first[: dialect.waypoints]),
+            filter_name=dialect.image_filter,
+        )
+
+    def _prompt_states(self, states: tuple[EgoState, ...]) -> list[PromptState]:
+        points = motion.point_ahead(
+            [(s.pose.x, s.pose.y, s.pose.yaw) for s in states], self.dialect.reference_ahead
+        )
+        bends = motion.curvatures(states, self._vehicle.wheelbase)
+        return [
+            PromptState(float(x), float(y), s.vx, s.vy, s.ax, s.ay, codec.zoe_steering(bend))
+            for (x, y), s, bend in zip(points, states, bends, strict=True)
+        ]
+
+    def _trajectory(self, observation: Observation, answer: Answer) -> Trajectory:
+        decoded = codec.decode_trajectory(self.dialect, answer.text)
+        speed = observation.states[-1].vx
+        moving = speed if math.isfinite(speed) else 0.0
+        return codec.without_current_pose(decoded, moving)
+
+    def _plan(
+        self, observation: Observation, trajectory: Trajectory, answer: Answer, now: int
+    ) -> Plan:
+        relative = motion.rear_axle(trajectory.points, self.dialect.reference_ahead)
+        relative = np.vstack([np.zeros(3), relative])
+        speed = observation.states[-1].vx
+        first = speed if math.isfinite(speed) else float(np.hypot(*relative[1, :2])) / 0.5
+        speeds, accelerations, yaw_rates = motion.profile(relative, trajectory.spacing, first)
+        anchor = observation.anchor
+        poses = np.column_stack(
+            [motion.from_frame(anchor, relative[:, :2]), relative[:, 2] + anchor.yaw]
+        )
+        return Plan(
+            stamp=observation.stamp,
+            frame_id=observation.frame_id,
+            times=np.concatenate([[0.0], trajectory.times]),
+            poses=poses,
+            speeds=speeds,
+            accelerations=accelerations,
+            yaw_rates=yaw_rates,
+            deviations=np.full(len(poses), np.nan),
+            extended_from=len(poses),
+            tier='fresh',
+            violations=codec.implausibilities(trajectory),
+            capture_stamp=observation.stamp,
+            anchor=anchor,
+            anchor_frame_id=observation.frame_id,
+            answer=answer.text,
+            dialect=self.dialect.name,
+            latencies=dict(answer.latencies),
+            ages=self._ages(observation, now),
+        )
+
+    def _ages(self, observation: Observation, now: int) -> dict[str, float]:
+        ages = {image.camera: image.stamp for image in observation.images}
+        newest = self.buffer.ego.odometry.newest
+        if newest is not None:
+            ages['odometry'] = newest.stamp
+        ages['answer'] = observation.stamp
+        return {name: (now - stamp) / NANOSECONDS for name, stamp in ages.items()}
+
+
+def relative_poses(plan: Plan) -> FloatArray:
+    """Return the plan's poses (n, 3) in the ego frame at capture time."""
+    if plan.frame_id != plan.anchor_frame_id:
+        return plan.poses
+    yaws = plan.poses[:, 2] - plan.anchor.yaw
+    return np.column_stack([motion.to_frame(plan.anchor, plan.poses[:, :2]), yaws])
+
+
+def in_base_link(plan: Plan, base_frame: str) -> Plan:
+    """Return the plan with its poses in the ego frame at capture time."""
+    return replace(plan, frame_id=base_frame, poses=relative_poses(plan))
+
+
+def _rollout(state: EgoState, times: FloatArray) -> FloatArray:
+    """Return the CTRA prediction (n, 3) from the newest state; unknown signals count as 0."""
+    known = [v if math.isfinite(v) else 0.0 for v in (state.vx, state.yaw_rate, state.ax)]
+    return motion.rollout(known[0], known[1], known[2], times)
