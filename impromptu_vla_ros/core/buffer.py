@@ -12,6 +12,7 @@ from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Acceleration,
     CameraImage,
+    InputError,
     NotReady,
     Observation,
     Odometry,
@@ -67,6 +68,8 @@ class ObservationBuffer:
     def observe(self, sample: Sample) -> None:
         """Insert one sample; raise InputError for one without stamp or of an unasked camera."""
         if isinstance(sample, CameraImage):
+            if sample.camera not in self.frames:
+                raise InputError(f'camera {sample.camera!r} is none of {list(self.frames)}')
             jumped = self.frames[sample.camera].add(sample)
         else:
             jumped = self.ego.add(sample)

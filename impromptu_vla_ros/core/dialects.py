@@ -219,16 +219,23 @@ def choose_dialect(dialect: str, checkpoint: str = '', cameras: int = 1) -> Dial
 
 
 def dialect_from_json(text: str) -> Dialect:
-    """Return the dialect that `check-prompts` wrote; raise DialectError for any misfit."""
+    """Return the dialect that `check-prompts` wrote; raise DialectError if it cannot drive."""
     try:
         values = json.loads(text)
         unknown = set(values) - {f.name for f in fields(Dialect)}
         if unknown:
             raise DialectError(f'unknown fields in the dialect file: {sorted(unknown)}')
         tuples = {name: tuple(values[name]) for name in ('cameras', 'position_decimals')}
-        return Dialect(**{**values, **tuples})
+        dialect = Dialect(**{**values, **tuples})
     except (TypeError, KeyError, json.JSONDecodeError) as error:
         raise DialectError(f'not a dialect file: {error}') from error
+    for name, value in asdict(DIALECTS[DEFAULT]).items():
+        given = getattr(dialect, name)
+        if not isinstance(given, (int, float) if isinstance(value, float) else type(value)):
+            raise DialectError(f'{name} is {given!r} in the dialect file, not like {value!r}')
+    if not dialect.deployable:
+        raise DialectError(f'dialect {dialect.name!r} answers with the current pose first')
+    return dialect
 
 
 def dialect_to_json(dialect: Dialect) -> str:

@@ -112,6 +112,21 @@ def test_pictures_are_bounded():
     assert len(buf.frames['front']) == 8
 
 
+def test_one_stamp_from_the_future_costs_two_messages():
+    buf = buffer()
+    drive(buf, 2.0)
+    buf.observe(odometry(5000.0))
+    drive(buf, 4.0, start=2.05)
+    buf.observe(picture(3.9))
+    assert buf.resets == 1
+    assert isinstance(buf.take(at(4.0)), Observation)
+
+
+def test_a_camera_nobody_asked_for_is_refused():
+    with pytest.raises(InputError, match="'back' is none of"):
+        buffer().observe(picture(1.0, 'back'))
+
+
 def test_an_unstamped_picture_is_refused():
     with pytest.raises(InputError, match='stamp is 0 ns'):
         buffer().observe(picture(-1_700_000_000))
