@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from impromptu_vla_ros.core import camera
 from impromptu_vla_ros.core.structs import (
@@ -243,6 +244,23 @@ def driving_plan_message(plan: Plan, model: str, frames: Mapping[str, int]) -> A
         frames_used=frames.get('used', 0),
         frames_dropped=frames.get('dropped', 0),
     )
+
+
+def image_message(pixels: NDArray[np.uint8], stamp: int, frame_id: str) -> Any:
+    """Return pixels (height, width, 3) RGB as a sensor_msgs Image."""
+    from sensor_msgs.msg import Image
+
+    height, width = pixels.shape[:2]
+    message = Image(
+        header=_header(stamp, frame_id),
+        height=height,
+        width=width,
+        encoding='rgb8',
+        step=3 * width,
+    )
+    # A list or an array given to the constructor is checked byte by byte: 100 to 240 ms.
+    message.data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast('B'))
+    return message
 
 
 def plan_from_message(message: Any) -> Plan:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What configuring does: choose the dialect, load the model, ask it once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from impromptu_vla_ros.core.dialects import (
+    Dialect,
+    DialectError,
+    choose_dialect,
+    dialect_from_json,
+)
+from impromptu_vla_ros.core.planner import Planner
+from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
+    Answer,
+    CameraImage,
+    NotReady,
+    Odometry,
+    Pose,
+    Query,
+)
+from impromptu_vla_ros.models import Model, ModelError, create_model, respond
+from impromptu_vla_ros.nodes.parameters import ModelParameters, PlannerParameters
+
+
+def load_dialect(parameters: PlannerParameters) -> Dialect:
+    """Return the dialect to drive in; raise DialectError where checkpoint or cameras misfit."""
+    if parameters.dialect.endswith('.json'):
+        path = Path(parameters.dialect).expanduser()
+        try:
+            dialect = dialect_from_json(path.read_text(encoding='utf-8'))
+        except (OSError, UnicodeDecodeError) as error:
+            raise DialectError(f'dialect file {path} cannot be read: {error}') from error
+    else:
+        model = parameters.model
+        # The published checkpoints are folders of one repository: theirs is the telling name.
+        checkpoint = '/'.join(filter(None, (model.checkpoint, model.subfolder)))
+        dialect = choose_dialect(parameters.dialect, checkpoint, len(parameters.cameras))
+    missing = [camera for camera in dialect.cameras if camera not in parameters.cameras]
+    if missing:
+        raise DialectError(
+            f'dialect {dialect.name!r} looks through {", ".join(dialect.cameras)}, and '
+            f'parameter cameras lacks {", ".join(missing)}: add them or choose another dialect'
+        )
+    return dialect
+
+
+def load_model(parameters: ModelParameters) -> Model:
+    """Return the model, ready to answer; raise ModelError with what is missing."""
+    if parameters.name == 'recorded':
+        _need(parameters.answers, 'model.answers', 'recorded')
+        return create_model('recorded', path=parameters.answers)
+    if parameters.name == 'transformers':
+        _need(parameters.checkpoint, 'model.checkpoint', 'transformers')
+        return create_model(
+            'transformers',
+            checkpoint=parameters.checkpoint,
+            subfolder=parameters.subfolder,
+            revision=parameters.revision,
+            dtype=parameters.dtype,
+            device=parameters.device,
+        )
+    return create_model(parameters.name)
+
+
+def _need(value: str, name: str, model: str) -> None:
+    if not value:
+        raise ModelError(f'model.name:={model} needs {name}, which is empty')
+
+
+def warm_up(model: Model, dialect: Dialect) -> Answer:
+    """
+    Ask the model about grey pictures, so that the first real answer is not the slow one.
+
+    What it answers is not judged: there is nothing to see. Raises ModelError.
+    """
+    return respond(model, _grey_query(dialect))
+
+
+def _grey_query(dialect: Dialect) -> Query:
+    """Return what a car at a steady 5 m/s on a grey day would ask, full history."""
+    planner, now = Planner(dialect), 100 * NANOSECONDS
+    tenths = range(-round(10 * dialect.history) - 10, 11)
+    for tenth in tenths:
+        pose = Pose(0.5 * tenth, 0.0, 0.0)
+        planner.observe(Odometry(now + tenth * NANOSECONDS // 10, pose, 5.0, 0.0, 0.0))
+    side = round(dialect.max_pixels**0.5)
+    grey = bytes([128]) * (3 * side * side)
+    for camera in dialect.cameras:
+        planner.observe(CameraImage(camera, now, 'rgb8', grey, side, side, 3 * side))
+    query = planner.ask(now)
+    if isinstance(query, NotReady):
+        raise ModelError(f'dialect {dialect.name!r} can ask nothing: {query}')
+    return query

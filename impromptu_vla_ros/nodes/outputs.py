@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the planner publishes: each plan as Path and DrivingPlan, and drawn in on request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nav_msgs.msg import Path
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image
+
+from impromptu_vla_ros import messages
+from impromptu_vla_ros.core.planner import in_base_link, relative_poses
+from impromptu_vla_ros.core.structs import CameraImage, Plan
+from impromptu_vla_ros.drawing import draw_plan
+from impromptu_vla_ros.msg import DrivingPlan
+from impromptu_vla_ros.nodes.calibration import Calibration
+from impromptu_vla_ros.nodes.parameters import PlannerParameters
+
+
+class Outputs:
+    """
+    The publishers, silent while the node is not active.
+
+    `draws` tells whether publish() wants the picture.
+    """
+
+    def __init__(self, node: Any, parameters: PlannerParameters) -> None:
+        self._node = node
+        self._parameters = parameters
+        latest = QoSProfile(depth=1)
+        self._path = node.create_lifecycle_publisher(Path, '~/output/path', latest)
+        self._plan = node.create_lifecycle_publisher(DrivingPlan, '~/output/plan', latest)
+        self.draws = parameters.debug.image
+        if self.draws:
+            self._image = node.create_lifecycle_publisher(Image, '~/debug/image', latest)
+        self._calibration: Calibration | None = None
+
+    def open(self, camera: str) -> None:
+        """Learn how the camera of the drawn pictures sees."""
+        if self.draws:
+            self._calibration = Calibration(self._node, camera, self._parameters)
+
+    def close(self) -> None:
+        """Stop learning it."""
+        calibration, self._calibration = self._calibration, None
+        if calibration is not None:
+            calibration.close()
+
+    def publish(self, plan: Plan, frames: Mapping[str, int], picture: CameraImage | None) -> None:
+        """Publish a plan in the wanted frame; `picture` is rgb8, of its capture time."""
+        if self._parameters.output.frame == 'base_link':
+            plan = in_base_link(plan, self._parameters.base_frame)
+        self._path.publish(messages.path_message(plan))
+        name = self._parameters.model.name
+        self._plan.publish(messages.driving_plan_message(plan, name, frames))
+        if picture is not None and self._calibration is not None:
+            self._publish_picture(plan, picture, self._calibration)
+
+    def _publish_picture(self, plan: Plan, picture: CameraImage, calibration: Calibration) -> None:
+        camera = calibration.camera(picture)
+        if camera is None:
+            self._node.get_logger().warning(
+                f'nothing is drawn: no camera_info of camera {picture.camera} came, and '
+                f'camera.{picture.camera}.fov_deg is 0',
+                throttle_duration_sec=10.0,
+            )
+            return
+        drawn = draw_plan(picture.pixels, camera, relative_poses(plan)[:, :2])
+        self._image.publish(messages.image_message(drawn, picture.stamp, picture.frame_id))

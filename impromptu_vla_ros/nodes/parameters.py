@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The planner's parameters: one dataclass → typed, ranged, described, read-only ROS parameters.
+
+`config/planner.param.yaml` and the README's table are rendered from it; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from impromptu_vla_ros.core.buffer import BufferLimits
+from impromptu_vla_ros.core.planner import Vehicle
+
+CAMERAS = ('front', 'front_left', 'front_right')
+
+
+class ParameterError(ValueError):
+    """Say which parameter cannot have the value it was given, and which it can have."""
+
+
+def _parameter(
+    default: Any,
+    description: str,
+    reason: str = '',
+    *,
+    unit: str = '',
+    limits: tuple[float, float] | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    about = {'description': description, 'reason': reason, 'unit': unit}
+    return field(default=default, metadata={**about, 'limits': limits, 'choices': choices})
+
+
+def _group(kind: type) -> Any:
+    return field(default_factory=kind)
+
+
+@dataclass(frozen=True)
+class ModelParameters:
+    """Who answers."""
+
+    name: str = _parameter(
+        'kinematic',
+        'Who answers.',
+        'kinematic (constant turn rate and acceleration) needs no weights: it is the baseline.',
+        choices=('kinematic', 'recorded', 'transformers'),
+    )
+    checkpoint: str = _parameter(
+        '', 'Folder or hub name of a Qwen2.5-VL checkpoint; for transformers.'
+    )
+    subfolder: str = _parameter('', 'Folder of the checkpoint inside that repository.')
+    revision: str = _parameter('', 'Branch, tag or commit of a hub checkpoint; empty: main.')
+    dtype: str = _parameter(
+        'auto',
+        'Number format of the weights.',
+        'auto is bf16 on a GPU and fp32 on the CPU, where bf16 is slower.',
+        choices=('auto', 'bf16', 'fp16', 'fp32'),
+    )
+    device: str = _parameter('auto', 'cpu, cuda, cuda:N, or auto: the GPU where there is one.')
+    answers: str = _parameter('', 'JSONL file of recorded answers; for recorded.')
+    timeout: float = _parameter(
+        10.0,
+        'A question without answer after this long (steady clock) counts as failed.',
+        'A plan this old helps nobody; raise it for large models on a CPU.',
+        unit='s',
+        limits=(0.05, 3600.0),
+    )
+
+
+@dataclass(frozen=True)
+class SyncParameters:
+    """What counts as synchronized and as fresh."""
+
+    camera_tolerance: float = _parameter(
+        BufferLimits().camera_tolerance,
+        "Most time between the first camera's picture and another's.",
+        'Half a period at 12 Hz is 0.042 s; cameras that are triggered together need less.',
+        unit='s',
+        limits=(0.0, 1.0),
+    )
+    max_age: float = _parameter(
+        BufferLimits().max_age,
+        'An input whose newest message is older (ROS time) is stale: no question is asked.',
+        'Ten periods of a slow camera.',
+        unit='s',
+        limits=(0.05, 60.0),
+    )
+
+
+@dataclass(frozen=True)
+class VehicleParameters:
+    """What must be known of the car."""
+
+    wheelbase: float = _parameter(
+        Vehicle().wheelbase,
+        'Distance between the axles; used only where the steering angle is measured.',
+        "A Toyota Prius', Autoware's sample vehicle.",
+        unit='m',
+        limits=(0.5, 10.0),
+    )
+
+
+@dataclass(frozen=True)
+class QosParameters:
+    """How the inputs are subscribed to."""
+
+    reliability: str = _parameter(
+        'best_effort',
+        'Reliability of all input subscriptions.',
+        'best_effort hears every publisher; reliable does not hear most camera drivers.',
+        choices=('best_effort', 'reliable'),
+    )
+    depth: int = _parameter(
+        10,
+        'Messages kept per input while the node is at work.',
+        '0.1 s of odometry at 100 Hz.',
+        limits=(1, 1000),
+    )
+
+
+@dataclass(frozen=True)
+class OutputParameters:
+    """What is published."""
+
+    frame: str = _parameter(
+        'odom',
+        'Frame of the published plans.',
+        "odom: the odometry's own frame, whatever its name; base_link: the car's at capture time.",
+        choices=('odom', 'base_link'),
+    )
+
+
+@dataclass(frozen=True)
+class DebugParameters:
+    """What is published for people."""
+
+    image: bool = _parameter(
+        False,
+        'Publish ~/debug/image, the first camera with the plan drawn in.',
+        'Costs 20 to 40 ms per plan at 1600 x 900.',
+    )
+
+
+@dataclass(frozen=True)
+class MountParameters:
+    """Where a camera sits and how wide it sees, where neither camera_info nor /tf_static tell."""
+
+    fov_deg: float = _parameter(
+        0.0,
+        'Horizontal field of view without camera_info; 0: unknown. Only for ~/debug/image.',
+        unit='deg',
+        limits=(0.0, 179.0),
+    )
+    x: float = _parameter(
+        1.5, 'Ahead of base_link, without static TF.', unit='m', limits=(-30.0, 30.0)
+    )
+    y: float = _parameter(0.0, 'Left of base_link.', unit='m', limits=(-30.0, 30.0))
+    z: float = _parameter(1.5, 'Above the ground.', unit='m', limits=(-30.0, 30.0))
+    roll: float = _parameter(0.0, 'About x.', unit='rad', limits=(-3.15, 3.15))
+    pitch: float = _parameter(0.0, 'About y; + looks down.', unit='rad', limits=(-3.15, 3.15))
+    yaw: float = _parameter(0.0, 'About z; + looks left.', unit='rad', limits=(-3.15, 3.15))
+
+
+@dataclass(frozen=True)
+class CameraParameters:
+    """The mounts by camera; the fields are CAMERAS."""
+
+    front: MountParameters = _group(MountParameters)
+    front_left: MountParameters = _group(MountParameters)
+    front_right: MountParameters = _group(MountParameters)
+
+
+@dataclass(frozen=True)
+class PlannerParameters:
+    """Every parameter of the planner node; a group's name and a dot precede its fields."""
+
+    model: ModelParameters = _group(ModelParameters)
+    dialect: str = _parameter(
+        'auto',
+        'Prompt-and-answer format: a name, a .json file, or auto.',
+        "auto follows the checkpoint's name, and is nuscenes without a checkpoint.",
+    )
+    cameras: tuple[str, ...] = _parameter(
+        ('front',),
+        'The cameras there are: some of front, front_left, front_right.',
+        'nuscenes looks through front alone.',
+        choices=CAMERAS,
+    )
+    image_transport: str = _parameter(
+        'auto',
+        'Which picture topics are subscribed to.',
+        'auto takes compressed pictures where they are published, else raw ones.',
+        choices=('auto', 'raw', 'compressed'),
+    )
+    max_rate: float = _parameter(
+        0.0,
+        'Most questions per second (steady clock), to bound the load; 0: as answers come.',
+        unit='Hz',
+        limits=(0.0, 100.0),
+    )
+    base_frame: str = _parameter(
+        'base_link',
+        'Child frame that odometry must have; on the rear axle.',
+        'REP-105 and Autoware.',
+    )
+    sync: SyncParameters = _group(SyncParameters)
+    vehicle: VehicleParameters = _group(VehicleParameters)
+    qos: QosParameters = _group(QosParameters)
+    output: OutputParameters = _group(OutputParameters)
+    autostart: bool = _parameter(
+        False,
+        'Configure and activate at once, without a lifecycle manager.',
+        'planner.launch.py sets it.',
+    )
+    debug: DebugParameters = _group(DebugParameters)
+    camera: CameraParameters = _group(CameraParameters)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One parameter: its dotted name, default and what is said of it."""
+
+    name: str
+    default: Any
+    description: str
+    reason: str
+    unit: str
+    limits: tuple[float, float] | None
+    choices: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """Return the type's name as ROS writes it."""
+        names = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
+        return names.get(type(self.default), 'string[]')
+
+    @property
+    def allowed(self) -> str:
+        """Return the range or the choices in words."""
+        if self.limits is not None:
+            return f'{self.limits[0]:g} to {self.limits[1]:g}'
+        return ', '.join(self.choices)
+
+
+def entries(group: Any = None, prefix: str = '') -> Iterator[Entry]:
+    """Return every parameter in the order of the dataclass."""
+    group = PlannerParameters() if group is None else group
+    for each in fields(group):
+        value, name = getattr(group, each.name), prefix + each.name
+        if is_dataclass(value):
+            yield from entries(value, f'{name}.')
+        else:
+            yield Entry(name, value, **each.metadata)
+
+
+def declare(node: Any) -> PlannerParameters:
+    """Declare all parameters on `node`, read-only; return their values or raise ParameterError."""
+    from rclpy.exceptions import ParameterException
+
+    values = {}
+    for entry in entries():
+        try:
+            value = node.declare_parameter(entry.name, _given(entry), _descriptor(entry)).value
+        except ParameterException as error:
+            hint = ': write it with a decimal point' if entry.kind == 'double' else ''
+            raise ParameterError(
+                f'parameter {entry.name} must be {entry.kind} {entry.allowed}{hint} ({error})'
+            ) from error
+        chosen = value if entry.kind == 'string[]' else [value]
+        wrong = [one for one in chosen if entry.choices and one not in entry.choices]
+        if wrong or not chosen:
+            raise ParameterError(f'parameter {entry.name} is {value!r}: take {entry.allowed}')
+        values[entry.name] = value
+    return _filled(PlannerParameters(), values)
+
+
+def _given(entry: Entry) -> Any:
+    return list(entry.default) if isinstance(entry.default, tuple) else entry.default
+
+
+def _descriptor(entry: Entry) -> Any:
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+    unit = f' [{entry.unit}]' if entry.unit else ''
+    descriptor = ParameterDescriptor(
+        description=f'{entry.description}{unit}',
+        additional_constraints=', '.join(entry.choices),
+        read_only=True,
+    )
+    if entry.limits is not None:
+        low, high = entry.limits
+        if entry.kind == 'integer':
+            limits = IntegerRange(from_value=int(low), to_value=int(high), step=1)
+            descriptor.integer_range = [limits]
+        else:
+            limits = FloatingPointRange(from_value=low, to_value=high)
+            descriptor.floating_point_range = [limits]
+    return descriptor
+
+
+def _filled(group: Any, values: Mapping[str, Any], prefix: str = '') -> Any:
+    changes = {}
+    for each in fields(group):
+        old, name = getattr(group, each.name), prefix + each.name
+        if is_dataclass(old):
+            changes[each.name] = _filled(old, values, f'{name}.')
+        else:
+            changes[each.name] = tuple(values[name]) if isinstance(old, tuple) else values[name]
+    return replace(group, **changes)
