@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The ROS wheels of the Python package index export *__rosidl_generator_py targets that name an
-# include directory of the machine that built them, and CMake refuses those at generate time.
-# Once everything is found, forget include directories that do not exist. On a normal ROS
-# installation nothing is left out.
+# rosidl exports *__rosidl_generator_py targets with numpy's include directory of the machine
+# that built them. Two things follow, and both are healed once everything is configured:
+# - The ROS wheels of the Python package index name a directory that does not exist here, and
+#   CMake refuses that at generate time. Such directories are forgotten; on a normal ROS
+#   installation there are none.
+# - Our own target does the same, and CMake refuses that when the virtual environment lies in
+#   the source folder. We keep the directory to this build.
 function(heal_imported_targets)
   get_property(targets DIRECTORY PROPERTY IMPORTED_TARGETS)
   foreach(target IN LISTS targets)
@@ -20,6 +23,13 @@ function(heal_imported_targets)
     endforeach()
     set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${kept}")
   endforeach()
+
+  set(ours ${PROJECT_NAME}__rosidl_generator_py)
+  if(TARGET ${ours})
+    get_target_property(directories ${ours} INTERFACE_INCLUDE_DIRECTORIES)
+    list(TRANSFORM directories REPLACE "^/.+$" "$<BUILD_INTERFACE:\\0>")
+    set_target_properties(${ours} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${directories}")
+  endif()
 endfunction()
 
 cmake_language(DEFER CALL heal_imported_targets)

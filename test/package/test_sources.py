@@ -38,7 +38,8 @@ def sources():
         folders = path.relative_to(ROOT).parts[:-1]
         ours = not any(part in NOT_OURS or part[0] == '.' for part in folders if part != '.ci')
         source = path.suffix in SOURCE_SUFFIXES or path.name in SOURCE_NAMES
-        if ours and source and path.is_file():
+        # A bag's metadata is written by the recorder.
+        if ours and source and path.is_file() and path.name != 'metadata.yaml':
             yield path
 
 
