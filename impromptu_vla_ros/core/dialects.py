@@ -67,7 +67,6 @@ class Dialect:
     reference_point: str = 'rear axle'
     spacing: float = 0.5
     end: str = '\n'
-    max_pixels: int = 512 * 512
     image_filter: str = 'nearest'
     first_waypoint: int = 1
     deployable: bool = True
