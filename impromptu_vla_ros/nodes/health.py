@@ -14,29 +14,35 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from impromptu_vla_ros.core.planner import Planner
 from impromptu_vla_ros.core.structs import NANOSECONDS, NotReady
 from impromptu_vla_ros.core.timeline import Timeline
+from impromptu_vla_ros.nodes.inputs import Input
 
 # Seconds between two log lines of one kind.
 QUIET = 5.0
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
+# What can go wrong with a question, in the order of its life.
+STAGES = ('picture', 'model', 'answer')
+
 LOST_REMEDY = (
-    'frames are lost between camera and planner: start both with the shared-memory profile '
+    'messages are lost on their way: start publisher and planner with the shared-memory profile '
     'config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE)'
 )
 AHEAD_REMEDY = 'stamps lie ahead of the clock: synchronize the clocks, or set use_sim_time'
+STALE_REMEDY = 'stale: is it still published, and is use_sim_time set for a bag with --clock?'
 
 
 class Health:
     """
-    Count what happens and turn it into diagnostics.
+    Count what happens between activation and deactivation, and tell it.
 
-    `seen` and `refused` count messages by source, `reasons` keeps each source's last refusal,
-    `latencies` the seconds of the last answers.
+    `seen`, `lost` (by the middleware) and `refused` count messages by source, `reasons` keeps
+    each source's last refusal, `latencies` the seconds of the last answers.
     """
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
         self.latencies: deque[float] = deque(maxlen=100)
@@ -52,97 +58,107 @@ class Health:
     def frames(self, planner: Planner) -> dict[str, int]:
         """Return how many camera frames were seen, used and dropped, all cameras together."""
         cameras = planner.buffer.frames
-        seen = sum(self.seen[name] for name in cameras)
-        lost = sum(timeline.counts['lost'] for timeline in cameras.values())
-        refused = sum(self.refused[name] for name in (*cameras, 'picture'))
-        used = planner.counts['asked'] * len(cameras) - self.refused['picture']
-        return {'seen': seen, 'used': used, 'dropped': lost + refused}
+        return {
+            'seen': sum(self.seen[name] for name in cameras),
+            'used': planner.counts['asked'] * len(cameras) - self.refused['picture'],
+            'dropped': sum(self.lost[name] + self.refused[name] for name in cameras)
+            + self.refused['picture'],
+        }
 
     def begin_report(self) -> None:
-        """Start a report: rates and warnings are of the time since the last one."""
+        """Start a report: rates and levels are of the time since the last one."""
         now = monotonic()
         self._elapsed, self._reported = max(now - self._reported, 1e-3), now
 
     def input_status(
-        self, timeline: Timeline[Any], now: int, max_age: float, needed: bool, topic: str
+        self, source: Input, timeline: Timeline[Any], now: int, max_age: float, needed: bool
     ) -> DiagnosticStatus:
         """Return the status of one input; `now` in ns by the clock of the stamps."""
-        name = timeline.name
-        seen, refused, counts = self.seen[name], self.refused[name], timeline.counts
+        name, counts = source.source, timeline.counts
         values: dict[str, object] = {
-            'topic': topic,
-            'received': seen,
-            'rate': f'{self._since(name, seen) / self._elapsed:.1f} Hz',
-            'lost': counts['lost'],
+            'topic': source.topic,
+            'publishers': source.publishers,
+            'received': self.seen[name],
+            'rate': f'{self._since("seen", name, self.seen[name]) / self._elapsed:.1f} Hz',
+            'lost in transport': self.lost[name],
+            'missing by stamps': counts['lost'],
             'late': counts['late'],
             'duplicates': counts['duplicate'],
-            'refused': refused,
+            'refused': self.refused[name],
         }
-        level, message = OK, 'well'
-        if timeline.newest is None:
-            level = ERROR if needed else OK
-            message = 'no usable message yet' if needed else 'not there, not needed'
-        else:
+        found = []
+        if timeline.newest is not None:
             age = (now - timeline.newest.stamp) / NANOSECONDS
             values['age'] = f'{age:.3f} s'
-            if age > max_age:
-                level, message = (ERROR if needed else WARN), f'stale: {age:.1f} s old'
-            elif age < -max_age:
-                level, message = ERROR, AHEAD_REMEDY
-        if counts['lost']:
+            if abs(age) > max_age:
+                remedy = STALE_REMEDY if age > 0.0 else AHEAD_REMEDY
+                found.append((ERROR if needed else WARN, f'{age:.1f} s old: {remedy}'))
+        elif needed:
+            publishers = 'nothing usable arrived' if source.publishers else 'nobody publishes it'
+            found.append((ERROR, f'{publishers} on {source.topic}'))
+        else:
+            found.append((OK, 'not there, and not needed'))
+        if self.lost[name]:
             values['remedy'] = LOST_REMEDY
-        if self._since(f'{name} lost', counts['lost']) and level == OK:
-            level, message = WARN, LOST_REMEDY
-        if name in self.reasons:
-            values['last refused'] = self.reasons[name]
-        if self._since(f'{name} refused', refused) and level != ERROR:
-            level, message = WARN, self.reasons[name]
-        return status(name, level, message, values)
+        if self._since('lost', name, self.lost[name]):
+            found.append((WARN, LOST_REMEDY))
+        found += self._refusals(name, values)
+        return status(name, found, values)
 
-    def model_status(self, about: Mapping[str, object], hangs_for: float) -> DiagnosticStatus:
-        """Return the model's status; `hangs_for` is seconds since it missed its time-out."""
-        values = {**about, **self._percentiles()}
-        level, message = OK, 'well'
-        for source in ('picture', 'model', 'answer'):
-            values[f'{source} refused'] = self.refused[source]
-            if source in self.reasons:
-                values[f'{source} last refused'] = self.reasons[source]
-            if self._since(f'{source} refused', self.refused[source]):
-                level, message = WARN, self.reasons[source]
+    def answer_status(self, hangs_for: float) -> DiagnosticStatus:
+        """Return what became of the questions; `hangs_for` is seconds beyond the time-out."""
+        values: dict[str, object] = {}
+        if len(self.latencies) > 1:
+            cuts = quantiles(self.latencies, n=20, method='inclusive')
+            values |= {'latency p50': f'{cuts[9]:.3f} s', 'latency p95': f'{cuts[18]:.3f} s'}
+        found = []
+        for stage in STAGES:
+            values[f'{stage} refused'] = self.refused[stage]
+            found += self._refusals(stage, values)
         if hangs_for > 0.0:
-            level = ERROR
-            message = f'hangs for {hangs_for:.0f} s and cannot be stopped: restart the node'
-        return status('model', level, message, values)
+            hangs = (
+                f'the model hangs for {hangs_for:.0f} s and cannot be stopped: restart the node'
+            )
+            found.append((ERROR, hangs))
+        return status('answers', found, values)
 
     def planner_status(self, planner: Planner, waiting: NotReady | None) -> DiagnosticStatus:
         """Return an active planner's status; `waiting` is why no question is asked."""
-        values: dict[str, object] = {'state': 'active', **planner.counts}
-        values['clock jumps'] = planner.buffer.resets
-        level, message = OK, 'planning'
-        answered = self._since('answered', planner.counts['answered'])
-        if not answered and waiting is not None:
-            level, message = WARN, f'no plan: {waiting}'
+        values: dict[str, object] = {**planner.counts, 'clock jumps': planner.buffer.resets}
+        answered = self._since('answered', '', planner.counts['answered'])
+        found = []
+        if waiting is not None:
             values['not ready'] = waiting
-        return status('planner', level, message, values)
+            if not answered:
+                found.append((WARN, f'no plan: {waiting}'))
+        return status('plans', found, values)
 
-    def _percentiles(self) -> dict[str, str]:
-        if len(self.latencies) < 2:
-            return {}
-        cuts = quantiles(self.latencies, n=20, method='inclusive')
-        return {'latency p50': f'{cuts[9]:.3f} s', 'latency p95': f'{cuts[18]:.3f} s'}
+    def _refusals(self, source: str, values: dict[str, object]) -> list[tuple[bytes, str]]:
+        """Write a source's last refusal into `values`; return it if it is new."""
+        if source not in self.reasons:
+            return []
+        values[f'last refused {source}'] = self.reasons[source]
+        new = self._since('refused', source, self.refused[source])
+        return [(WARN, self.reasons[source])] if new else []
 
-    def _since(self, name: str, total: int) -> int:
-        """Return what came to a count since this was asked last."""
+    def _since(self, what: str, source: str, total: int) -> int:
+        """Return what came to a count since the last report."""
+        name = f'{what} {source}'
         more, self._before[name] = total - self._before[name], total
         return more
 
 
 def status(
-    name: str, level: bytes, message: str, values: Mapping[str, object]
+    name: str, found: Iterable[tuple[bytes, str]], values: Mapping[str, object]
 ) -> DiagnosticStatus:
-    """Return one status; the values are printed."""
-    pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-    return DiagnosticStatus(level=level, name=name, message=message, values=pairs)
+    """Return one status: the worst level and all the texts of what was `found`."""
+    levels, texts = zip(*found) if (found := list(found)) else ((OK,), ('well',))
+    return DiagnosticStatus(
+        level=max(levels),
+        name=name,
+        message='; '.join(texts),
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )
 
 
 def diagnostics(node: str, stamp: Any, statuses: Iterable[DiagnosticStatus]) -> DiagnosticArray:

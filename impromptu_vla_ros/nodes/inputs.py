@@ -3,35 +3,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from geometry_msgs.msg import AccelWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
 from impromptu_vla_ros.nodes.parameters import PlannerParameters
 
-# Called with the source's name and the message.
-Take = Callable[[str, Any], None]
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+STATES = {
+    'odometry': Odometry,
+    'acceleration': AccelWithCovarianceStamped,
+    'steering': JointState,
+}
 
 
-def input_qos(parameters: PlannerParameters) -> QoSProfile:
-    """Return the quality of service of all inputs: volatile, keep last."""
+class Listener(Protocol):
+    """Who is told what the subscriptions bring."""
+
+    def on_message(self, source: str, message: Any) -> None:
+        """Take one message."""
+
+    def on_loss(self, source: str, messages: int) -> None:
+        """Take note that the middleware lost messages on their way."""
+
+
+class Input:
+    """
+    One source of messages, and its topics by transport; most have one topic only.
+
+    With both `raw` and `compressed` it listens to both until it knows: a compressed picture
+    that arrives ends the raw subscription, a raw one the other, while nobody publishes that.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        source: str,
+        topics: Mapping[str, tuple[Any, str]],
+        qos: QoSProfile,
+        listener: Listener,
+    ) -> None:
+        self.source = source
+        self._node = node
+        self._topics = topics
+        self._qos = qos
+        self._listener = listener
+        self._subscriptions: dict[str, Any] = {}
+        self.listen()
+
+    @property
+    def topic(self) -> str:
+        """Return the topics listened to, in words."""
+        return ' or '.join(self._topics[transport][1] for transport in self._subscriptions)
+
+    @property
+    def publishers(self) -> int:
+        """Return how many publishers the topics listened to have."""
+        return sum(map(self._published, self._subscriptions))
+
+    def listen(self) -> None:
+        """Subscribe to every transport, unless one of those listened to has a publisher."""
+        if self.publishers:
+            return
+        lost = SubscriptionEventCallbacks(
+            message_lost=lambda event: self._listener.on_loss(
+                self.source, event.total_count_change
+            )
+        )
+        for transport, (kind, topic) in self._topics.items():
+            if transport not in self._subscriptions:
+                self._subscriptions[transport] = self._node.create_subscription(
+                    kind,
+                    topic,
+                    partial(self._on_message, transport),
+                    self._qos,
+                    event_callbacks=lost,
+                )
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        for transport in list(self._subscriptions):
+            self._end(transport)
+
+    def _published(self, transport: str) -> int:
+        count: int = self._node.count_publishers(self._topics[transport][1])
+        return count
+
+    def _end(self, transport: str) -> None:
+        self._node.destroy_subscription(self._subscriptions.pop(transport))
+
+    def _on_message(self, transport: str, message: Any) -> None:
+        if len(self._subscriptions) > 1:
+            if transport == 'compressed':
+                self._end('raw')
+            elif not self._published('compressed'):
+                self._end('compressed')
+        self._listener.on_message(self.source, message)
+
+
+def open_inputs(
+    node: Node, cameras: tuple[str, ...], parameters: PlannerParameters, listener: Listener
+) -> dict[str, Input]:
+    """Subscribe to all that a planner takes; return its inputs by source."""
     reliable = parameters.qos.reliability == 'reliable'
-    return QoSProfile(
+    qos = QoSProfile(
         depth=parameters.qos.depth,
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
     )
+    topics: dict[str, Mapping[str, tuple[Any, str]]] = {
+        camera: _image_topics(node, camera, parameters.image_transport) for camera in cameras
+    }
+    for source, kind in STATES.items():
+        topics[source] = {'': (kind, node.resolve_topic_name(f'~/input/{source}'))}
+    return {source: Input(node, source, topics[source], qos, listener) for source in topics}
+
+
+def _image_topics(node: Node, camera: str, transport: str) -> dict[str, tuple[Any, str]]:
+    raw = image_topic(node, camera)
+    compressed = beside_image(node, camera, 'image/compressed', f'{raw}/compressed')
+    topics = {'raw': (Image, raw), 'compressed': (CompressedImage, compressed)}
+    return topics if transport == 'auto' else {transport: topics[transport]}
 
 
 def image_topic(node: Node, camera: str) -> str:
     """Return the camera's raw topic after remapping."""
-    return node.resolve_topic_name(f'~/input/camera/{camera}/image')
+    topic: str = node.resolve_topic_name(f'~/input/camera/{camera}/image')
+    return topic
 
 
 def beside_image(node: Node, camera: str, private: str, beside: str) -> str:
@@ -41,105 +148,5 @@ def beside_image(node: Node, camera: str, private: str, beside: str) -> str:
     One remapping of a camera's image so carries its compressed pictures and its camera_info.
     """
     name = f'~/input/camera/{camera}/{private}'
-    remapped = node.resolve_topic_name(name)
+    remapped: str = node.resolve_topic_name(name)
     return beside if remapped == node.resolve_topic_name(name, only_expand=True) else remapped
-
-
-class CameraInput:
-    """
-    One camera's pictures, raw or compressed.
-
-    `auto` listens to both until it knows: compressed pictures that arrive end the raw
-    subscription, raw ones end the other while nobody publishes it.
-    """
-
-    def __init__(self, node: Node, name: str, parameters: PlannerParameters, take: Take) -> None:
-        self.name = name
-        self._node = node
-        self._take = take
-        self._qos = input_qos(parameters)
-        self._auto = parameters.image_transport == 'auto'
-        raw = image_topic(node, name)
-        compressed = beside_image(node, name, 'image/compressed', f'{raw}/compressed')
-        topics = {'raw': (Image, raw), 'compressed': (CompressedImage, compressed)}
-        self._topics = (
-            topics
-            if self._auto
-            else {parameters.image_transport: topics[parameters.image_transport]}
-        )
-        self._subscriptions: dict[str, Any] = {}
-        self.listen()
-
-    @property
-    def topic(self) -> str:
-        """Return the topics listened to, in words."""
-        return ' or '.join(self._topics[transport][1] for transport in self._subscriptions)
-
-    def listen(self) -> None:
-        """Subscribe to all that is not subscribed to; nothing changes where a publisher is."""
-        if any(self._published(transport) for transport in self._subscriptions):
-            return
-        for transport, (kind, topic) in self._topics.items():
-            if transport not in self._subscriptions:
-                self._subscriptions[transport] = self._node.create_subscription(
-                    kind, topic, partial(self._on_picture, transport), self._qos
-                )
-
-    def close(self) -> None:
-        """End the subscriptions."""
-        for transport in list(self._subscriptions):
-            self._end(transport)
-
-    def _published(self, transport: str) -> bool:
-        return self._node.count_publishers(self._topics[transport][1]) > 0
-
-    def _end(self, transport: str) -> None:
-        self._node.destroy_subscription(self._subscriptions.pop(transport))
-
-    def _on_picture(self, transport: str, message: Any) -> None:
-        if transport == 'compressed' and 'raw' in self._subscriptions:
-            self._end('raw')
-        elif len(self._subscriptions) == 2 and not self._published('compressed'):
-            self._end('compressed')
-        self._take(self.name, message)
-
-
-class Inputs:
-    """All subscriptions of an active planner."""
-
-    def __init__(
-        self, node: Node, cameras: tuple[str, ...], parameters: PlannerParameters, take: Take
-    ) -> None:
-        self._node = node
-        self._cameras = {c: CameraInput(node, c, parameters, take) for c in cameras}
-        kinds = {
-            'odometry': Odometry,
-            'acceleration': AccelWithCovarianceStamped,
-            'steering': JointState,
-        }
-        self._subscriptions = {
-            source: node.create_subscription(
-                kind, f'~/input/{source}', partial(take, source), input_qos(parameters)
-            )
-            for source, kind in kinds.items()
-        }
-
-    def topic(self, source: str) -> str:
-        """Return the topic of a source, after remapping."""
-        if source in self._cameras:
-            return self._cameras[source].topic
-        name: str = self._subscriptions[source].topic_name
-        return name
-
-    def listen(self) -> None:
-        """Look again for publishers of pictures; call it now and then."""
-        for camera in self._cameras.values():
-            camera.listen()
-
-    def close(self) -> None:
-        """End all subscriptions."""
-        for camera in self._cameras.values():
-            camera.close()
-        for subscription in self._subscriptions.values():
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()

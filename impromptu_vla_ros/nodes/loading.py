@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.dialects import (
     Dialect,
     DialectError,
@@ -16,6 +17,7 @@ from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Answer,
     CameraImage,
+    InputError,
     NotReady,
     Odometry,
     Pose,
@@ -23,6 +25,9 @@ from impromptu_vla_ros.core.structs import (
 )
 from impromptu_vla_ros.models import Model, ModelError, create_model, respond
 from impromptu_vla_ros.nodes.parameters import ModelParameters, PlannerParameters
+
+# Width and height of a grey picture: as large as the pictures the model is trained on.
+SIDE = 512
 
 
 def load_dialect(parameters: PlannerParameters) -> Dialect:
@@ -86,11 +91,16 @@ def _grey_query(dialect: Dialect) -> Query:
     for tenth in tenths:
         pose = Pose(0.5 * tenth, 0.0, 0.0)
         planner.observe(Odometry(now + tenth * NANOSECONDS // 10, pose, 5.0, 0.0, 0.0))
-    side = round(dialect.max_pixels**0.5)
-    grey = bytes([128]) * (3 * side * side)
+    grey = bytes([128]) * (3 * SIDE * SIDE)
     for camera in dialect.cameras:
-        planner.observe(CameraImage(camera, now, 'rgb8', grey, side, side, 3 * side))
+        planner.observe(CameraImage(camera, now, 'rgb8', grey, SIDE, SIDE, 3 * SIDE))
     query = planner.ask(now)
     if isinstance(query, NotReady):
         raise ModelError(f'dialect {dialect.name!r} can ask nothing: {query}')
     return query
+
+
+def said(error: Exception | None) -> str:
+    """Return an error in words; one that nobody expected is named too."""
+    expected = isinstance(error, (AnswerError, DialectError, InputError, ModelError))
+    return str(error) if expected else f'{type(error).__name__}: {error}'

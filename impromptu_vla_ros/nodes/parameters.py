@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The planner's parameters: one dataclass → typed, ranged, described, read-only ROS parameters.
+The planner's parameters, said once.
 
-`config/planner.param.yaml` and the README's table are rendered from it; a test compares them.
+ROS parameters are declared from these dataclasses (declaring.py); config/planner.param.yaml and
+the README's table are rendered from them (parameter_files.py), and a test compares them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from impromptu_vla_ros.core.buffer import BufferLimits
 from impromptu_vla_ros.core.planner import Vehicle
 
 CAMERAS = ('front', 'front_left', 'front_right')
-
-
-class ParameterError(ValueError):
-    """Say which parameter cannot have the value it was given, and which it can have."""
 
 
 def _parameter(
@@ -97,7 +94,7 @@ class VehicleParameters:
     wheelbase: float = _parameter(
         Vehicle().wheelbase,
         'Distance between the axles; used only where the steering angle is measured.',
-        "A Toyota Prius', Autoware's sample vehicle.",
+        "That of Autoware's sample vehicle.",
         unit='m',
         limits=(0.5, 10.0),
     )
@@ -254,59 +251,3 @@ def entries(group: Any = None, prefix: str = '') -> Iterator[Entry]:
             yield from entries(value, f'{name}.')
         else:
             yield Entry(name, value, **each.metadata)
-
-
-def declare(node: Any) -> PlannerParameters:
-    """Declare all parameters on `node`, read-only; return their values or raise ParameterError."""
-    from rclpy.exceptions import ParameterException
-
-    values = {}
-    for entry in entries():
-        try:
-            value = node.declare_parameter(entry.name, _given(entry), _descriptor(entry)).value
-        except ParameterException as error:
-            hint = ': write it with a decimal point' if entry.kind == 'double' else ''
-            raise ParameterError(
-                f'parameter {entry.name} must be {entry.kind} {entry.allowed}{hint} ({error})'
-            ) from error
-        chosen = value if entry.kind == 'string[]' else [value]
-        wrong = [one for one in chosen if entry.choices and one not in entry.choices]
-        if wrong or not chosen:
-            raise ParameterError(f'parameter {entry.name} is {value!r}: take {entry.allowed}')
-        values[entry.name] = value
-    return _filled(PlannerParameters(), values)
-
-
-def _given(entry: Entry) -> Any:
-    return list(entry.default) if isinstance(entry.default, tuple) else entry.default
-
-
-def _descriptor(entry: Entry) -> Any:
-    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-
-    unit = f' [{entry.unit}]' if entry.unit else ''
-    descriptor = ParameterDescriptor(
-        description=f'{entry.description}{unit}',
-        additional_constraints=', '.join(entry.choices),
-        read_only=True,
-    )
-    if entry.limits is not None:
-        low, high = entry.limits
-        if entry.kind == 'integer':
-            limits = IntegerRange(from_value=int(low), to_value=int(high), step=1)
-            descriptor.integer_range = [limits]
-        else:
-            limits = FloatingPointRange(from_value=low, to_value=high)
-            descriptor.floating_point_range = [limits]
-    return descriptor
-
-
-def _filled(group: Any, values: Mapping[str, Any], prefix: str = '') -> Any:
-    changes = {}
-    for each in fields(group):
-        old, name = getattr(group, each.name), prefix + each.name
-        if is_dataclass(old):
-            changes[each.name] = _filled(old, values, f'{name}.')
-        else:
-            changes[each.name] = tuple(values[name]) if isinstance(old, tuple) else values[name]
-    return replace(group, **changes)

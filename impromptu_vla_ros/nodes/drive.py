@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An active planner: from a sample to a question, from its answer to a published plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.node import Node
+
+from impromptu_vla_ros import messages
+from impromptu_vla_ros.core.buffer import BufferLimits, Sample
+from impromptu_vla_ros.core.codec import AnswerError
+from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.planner import Planner, Vehicle
+from impromptu_vla_ros.core.structs import Answer, CameraImage, InputError, NotReady, Query
+from impromptu_vla_ros.models import ModelError
+from impromptu_vla_ros.nodes.health import QUIET, Health
+from impromptu_vla_ros.nodes.inputs import open_inputs
+from impromptu_vla_ros.nodes.loading import said
+from impromptu_vla_ros.nodes.outputs import Outputs
+from impromptu_vla_ros.nodes.parameters import PlannerParameters
+from impromptu_vla_ros.nodes.worker import Outcome, Worker
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, and the decoded first picture where the plan shall be drawn into it."""
+
+    answer: Answer
+    picture: CameraImage | None = None
+
+
+class Drive:
+    """
+    Everything between activation and deactivation, in the executor's one thread.
+
+    Stamps and ages are of the node's clock; time-outs and rates of the steady clock, whatever
+    a simulation's clock does.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        parameters: PlannerParameters,
+        dialect: Dialect,
+        worker: Worker[Query, Reply],
+        outputs: Outputs,
+    ) -> None:
+        self._node = node
+        self._parameters = parameters
+        self._worker = worker
+        self._outputs = outputs
+        limits = BufferLimits(parameters.sync.camera_tolerance, parameters.sync.max_age)
+        self._planner = Planner(dialect, Vehicle(parameters.vehicle.wheelbase), limits)
+        self._health = Health()
+        self._pending: Query | None = None
+        self._not_ready: NotReady | None = None
+        self._next_ask = 0.0
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        limit = parameters.model.timeout
+        self._timeout = node.create_timer(limit, self._on_timeout, clock=steady)
+        self._timeout.cancel()
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+        )
+        self._jumps = node.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._inputs = open_inputs(node, dialect.cameras, parameters, self)
+
+    def close(self) -> None:
+        """Stop listening; a question that is not answered yet is forgotten."""
+        for each in self._inputs.values():
+            each.close()
+        self._jumps.unregister()
+        self._node.destroy_timer(self._timeout)
+
+    # From a sample to a question
+
+    def on_message(self, source: str, message: Any) -> None:
+        """Take one sample, and ask with it if the model is free."""
+        self._health.seen[source] += 1
+        try:
+            self._planner.observe(self._sample(source, message))
+        except InputError as error:
+            self._refuse(source, error)
+        self._ask()
+
+    def on_loss(self, source: str, lost: int) -> None:
+        """Count what the middleware lost."""
+        self._health.lost[source] += lost
+
+    def _sample(self, source: str, message: Any) -> Sample:
+        if source == 'odometry':
+            return messages.odometry_from_message(message, self._parameters.base_frame)
+        if source == 'acceleration':
+            return messages.acceleration_from_message(message)
+        if source == 'steering':
+            return messages.steering_from_message(message)
+        return messages.image_from_message(message, source)
+
+    def _ask(self) -> None:
+        if self._worker.busy or monotonic() < self._next_ask:
+            return
+        now = self._now()
+        if now == 0:
+            self._not_ready = NotReady('missing', '/clock', 'use_sim_time is set: publish it')
+            return
+        asked = self._planner.ask(now)
+        if isinstance(asked, NotReady):
+            self._not_ready = asked
+            return
+        self._pending, self._not_ready = asked, None
+        if self._parameters.max_rate > 0.0:
+            self._next_ask = monotonic() + 1.0 / self._parameters.max_rate
+        self._worker.submit(asked)
+        self._timeout.reset()
+
+    # From an answer to a plan
+
+    def on_outcome(self, outcome: Outcome[Query, Reply]) -> None:
+        """Take what the worker made of a question, and ask the next."""
+        if outcome.job is self._pending:
+            self._pending = None
+            self._timeout.cancel()
+            self._health.latencies.append(outcome.seconds)
+            self._settle(outcome)
+        else:
+            self._refuse('answer', AnswerError('it came too late, or the clock jumped since'))
+        self._ask()
+
+    def _settle(self, outcome: Outcome[Query, Reply]) -> None:
+        if outcome.result is None:
+            self._planner.refuse()
+            picture = isinstance(outcome.error, InputError)
+            self._refuse('picture' if picture else 'model', outcome.error)
+            return
+        try:
+            plan = self._planner.tell(outcome.job, outcome.result.answer, self._now())
+        except AnswerError as error:
+            self._refuse('answer', error)
+            return
+        frames = self._health.frames(self._planner)
+        self._outputs.publish(plan, frames, outcome.result.picture)
+
+    def _on_timeout(self) -> None:
+        self._timeout.cancel()
+        if self._pending is None:
+            return
+        self._pending = None
+        self._planner.refuse()
+        limit = self._parameters.model.timeout
+        self._refuse('model', ModelError(f'no answer within {limit:g} s (model.timeout)'))
+
+    def _on_jump(self, jump: Any) -> None:
+        self._node.get_logger().warning('the clock jumped back: everything before is forgotten')
+        self._planner.buffer.reset()
+        if self._pending is not None:
+            self._pending = None
+            self._planner.refuse()
+
+    # What people are told
+
+    def statuses(self) -> list[DiagnosticStatus]:
+        """Return the diagnostics of the inputs, the questions and the plans."""
+        buffer, now, age = self._planner.buffer, self._now(), self._parameters.sync.max_age
+        needed = [*buffer.frames.values(), buffer.ego.odometry]
+        useful = [buffer.ego.acceleration, buffer.ego.steering]
+        health = self._health
+        health.begin_report()
+        statuses = []
+        for timeline in (*needed, *useful):
+            source = self._inputs[timeline.name]
+            source.listen()
+            statuses.append(health.input_status(source, timeline, now, age, timeline in needed))
+        hangs_for = self._worker.busy_for - self._parameters.model.timeout
+        statuses.append(health.answer_status(hangs_for))
+        statuses.append(health.planner_status(self._planner, self._not_ready))
+        return statuses
+
+    def _refuse(self, source: str, error: Exception | None) -> None:
+        self._health.refuse(source, said(error))
+        self._node.get_logger().warning(
+            f'{source} refused: {said(error)}', throttle_duration_sec=QUIET
+        )
+
+    def _now(self) -> int:
+        now: int = self._node.get_clock().now().nanoseconds
+        return now

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The files that repeat the parameters: config/planner.param.yaml and the README's table.
+
+`python -m impromptu_vla_ros.nodes.parameter_files` in the source tree rewrites both.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from impromptu_vla_ros.nodes.parameters import CAMERAS, Entry, entries
+
+YAML_FILE = Path('config/planner.param.yaml')
+README_FILE = Path('README.md')
+MARKS = ('<!-- parameters -->', '<!-- /parameters -->')
+
+YAML_HEAD = """\
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every parameter of the planner with its default, its unit and why. Copy what you change.
+# All are read-only: they are set when the node starts. Written by
+# python -m impromptu_vla_ros.nodes.parameter_files
+/**:
+  ros__parameters:
+"""
+
+
+def yaml_text() -> str:
+    """Return config/planner.param.yaml."""
+    lines: list[str] = []
+    above: list[str] = []
+    for entry in entries():
+        *groups, leaf = entry.name.split('.')
+        for depth, group in enumerate(groups):
+            if groups[: depth + 1] != above[: depth + 1]:
+                lines.append(f'{"  " * (depth + 2)}{group}:')
+        above = groups
+        indent = '  ' * (len(groups) + 2)
+        if not _repeats(entry):
+            lines += [f'{indent}# {line}' for line in _comment(entry, 97 - len(indent))]
+        lines.append(f'{indent}{leaf}: {_yaml(entry.default)}')
+    return YAML_HEAD + '\n'.join(lines) + '\n'
+
+
+def table() -> str:
+    """Return the README's table of parameters, in markdown."""
+    rows = ['| parameter | default | unit | range | meaning |', '|---|---|---|---|---|']
+    for entry in entries():
+        if not _repeats(entry):
+            name = entry.name.replace(f'camera.{CAMERAS[0]}.', 'camera.*name*.')
+            cells = (f'`{name}`', f'`{_yaml(entry.default)}`', entry.unit, entry.allowed)
+            meaning = f'{entry.description} {entry.reason}'.strip()
+            rows.append(f'| {" | ".join((*cells, meaning))} |')
+    return '\n'.join(rows) + '\n'
+
+
+def in_readme(text: str) -> str:
+    """Return a README's text with the table between its marks; raise ValueError without marks."""
+    start, end = (text.index(mark) for mark in MARKS)
+    return f'{text[:start]}{MARKS[0]}\n{table()}{text[end:]}'
+
+
+def _repeats(entry: Entry) -> bool:
+    """Return whether a parameter differs from another one in the camera's name only."""
+    return any(entry.name.startswith(f'camera.{camera}.') for camera in CAMERAS[1:])
+
+
+def _comment(entry: Entry, width: int) -> Iterator[str]:
+    allowed = f'[{", ".join(filter(None, (entry.unit, entry.allowed)))}]'
+    text = ' '.join(
+        filter(None, (entry.description, entry.reason, allowed.strip('[]') and allowed))
+    )
+    return iter(textwrap.wrap(text, width))
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f'[{", ".join(map(_yaml, value))}]'
+    return f"'{value}'" if isinstance(value, str) else repr(value)
+
+
+def main() -> None:
+    """Rewrite both files in the current folder."""
+    YAML_FILE.write_text(yaml_text(), encoding='utf-8')
+    README_FILE.write_text(in_readme(README_FILE.read_text(encoding='utf-8')), encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()
