@@ -114,10 +114,16 @@ class Drive:
             self._not_ready = asked
             return
         self._pending, self._not_ready = asked, None
-        if self._parameters.max_rate > 0.0:
-            self._next_ask = monotonic() + 1.0 / self._parameters.max_rate
+        self._next_ask = self._after(self._next_ask)
         self._worker.submit(asked)
         self._timeout.reset()
+
+    def _after(self, last: float) -> float:
+        """Return when to ask next: on a grid, so that the frames' own rate costs no plans."""
+        if not self._parameters.max_rate:
+            return 0.0
+        period, now = 1.0 / self._parameters.max_rate, monotonic()
+        return (last if now - last < period else now) + period
 
     # From an answer to a plan
 
