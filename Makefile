@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help venv build demo test slow benchmark benchmark-smoke colcon clean
 
-export PYTHON ?= python3
+export PYTHON ?=
 export ROS_DISTRO ?= jazzy
 export VENV ?= $(if $(filter jazzy,$(ROS_DISTRO)),.venv,.venv-$(ROS_DISTRO))
 # Extras that `make test` installs too; `make test EXTRAS=` leaves them out.
@@ -15,14 +15,14 @@ EXTRAS ?= torch
 ENTER := . scripts/env.sh
 
 help:  ## Name the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | column -t -s :
+	@sed -n 's/^\([a-z -]*\):.*## /\1: /p' Makefile | column -t -s :
 	@echo 'Variables: PYTHON=python3.12  ROS_DISTRO=jazzy|kilted  VENV=folder  EXTRAS=torch'
 
 venv build:  ## Make the virtual environment with ROS, the messages and this package in it
 	@scripts/setup.sh
 
 demo: build  ## Plan along recorded drives over ROS topics, and write a page about it
-	@$(ENTER); impromptu-vla demo
+	@$(ENTER); python -m impromptu_vla_ros.cli demo
 
 test:  ## Run ruff, mypy and all tests that take no more than minutes
 	@scripts/setup.sh test $(EXTRAS)

@@ -11,7 +11,7 @@ _venv=$(cd "$_root" && cd "${VENV:-.venv}" && pwd) || return 1
 
 unset PYTHONHOME PYTHONPATH COLCON_PREFIX_PATH ROS_PACKAGE_PATH
 if [ -n "${LD_LIBRARY_PATH:-}" ]; then
-  LD_LIBRARY_PATH=$(printf %s "$LD_LIBRARY_PATH" | tr : '\n' | grep -v '^/opt/ros/' | paste -sd :)
+  LD_LIBRARY_PATH=$(printf %s "$LD_LIBRARY_PATH" | tr : '\n' | sed '\:^/opt/ros/:d' | paste -sd :)
   export LD_LIBRARY_PATH
 fi
 

@@ -6,7 +6,10 @@
 # Makefile. A step whose inputs did not change since it was done is skipped. Never needs root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-: "${PYTHON:=python3}" "${VENV:=.venv}" "${ROS_DISTRO:=jazzy}"
+: "${VENV:=.venv}" "${ROS_DISTRO:=jazzy}"
+# An environment that is there keeps its Python, unless another one is asked for.
+: "${PYTHON:=$("$VENV/bin/python" -c 'import sys; print(sys._base_executable)' 2> /dev/null ||
+  echo python3)}"
 
 say() { printf '== %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
