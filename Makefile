@@ -37,7 +37,7 @@ slow:  ## Run the tests that are left out of `make test` because they are slow
 benchmark benchmark-smoke:  ## Run all benchmarks, or each for a moment only
 	@scripts/setup.sh test $(EXTRAS)
 	@$(ENTER); for file in benchmarks/*.py; do \
-	  echo "== $$file"; python $$file $(if $(findstring smoke,$@),--smoke); done
+	  echo "== $$file"; python $$file $(if $(findstring smoke,$@),--quick); done
 
 colcon:  ## Build and test as in a ROS workspace, with colcon
 	@scripts/setup.sh test $(EXTRAS)
