@@ -53,11 +53,13 @@ def publish() -> None:
     import rclpy
     from nav_msgs.msg import Odometry
     from rclpy.qos import qos_profile_sensor_data
+    from rclpy.signals import SignalHandlerOptions
     from sensor_msgs.msg import CompressedImage
 
     picture = CompressedImage(format='jpeg')
     picture.data.frombytes(jpeg())
-    rclpy.init()
+    # SIGINT shall interrupt this loop, not end the context under its feet.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('cameras')
     topic = '/planner/input/camera/{}/image/compressed'
     cameras = [
@@ -110,10 +112,10 @@ class Process:
         after_name = (self._folder / 'stat').read_text().rpartition(')')[2].split()
         return (int(after_name[11]) + int(after_name[12])) / os.sysconf('SC_CLK_TCK')
 
-    def megabytes(self) -> float:
-        """Return the highest resident memory until now."""
+    def megabytes(self, kind: str) -> float:
+        """Return memory by its name in /proc: VmHWM the highest resident, RssShmem shared."""
         lines = (self._folder / 'status').read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith('VmHWM')) / 1000.0
+        return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1000.0
 
     def end(self) -> str:
         """Interrupt it and return what it printed."""
@@ -195,7 +197,7 @@ def measure(profile: bool, seconds: float) -> dict[str, object]:
         watch.listen(seconds)
         elapsed = monotonic() - started
         cores, rate = (planner.cpu() - cpu) / elapsed, (watch.plans - plans) / elapsed
-        megabytes = planner.megabytes()
+        megabytes, shared = planner.megabytes('VmHWM'), planner.megabytes('RssShmem')
         sent = json.loads(cameras.end())
         reports = watch.reports
         watch.wait(lambda: watch.reports > reports + 1)
@@ -206,6 +208,7 @@ def measure(profile: bool, seconds: float) -> dict[str, object]:
     return {
         'cores': round(cores, 3),
         'megabytes': round(megabytes, 1),
+        'of them shared': round(shared, 1),
         'plans_per_second': round(rate, 2),
         'sent': sent,
         'lost': {name: count - int(statuses[name]['received']) for name, count in sent.items()},

@@ -26,6 +26,9 @@ STATES = {
     'steering': JointState,
 }
 
+# Every state counts for the history, while of pictures the newest will do: 1 s at 100 Hz.
+STATE_DEPTH = 100
+
 
 class Listener(Protocol):
     """Who is told what the subscriptions bring."""
@@ -115,17 +118,24 @@ def open_inputs(
     node: Node, cameras: tuple[str, ...], parameters: PlannerParameters, listener: Listener
 ) -> dict[str, Input]:
     """Subscribe to all that a planner takes; return its inputs by source."""
-    reliable = parameters.qos.reliability == 'reliable'
-    qos = QoSProfile(
-        depth=parameters.qos.depth,
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-    )
     topics: dict[str, Mapping[str, tuple[Any, str]]] = {
         camera: _image_topics(node, camera, parameters.image_transport) for camera in cameras
     }
     for source, kind in STATES.items():
         topics[source] = {'': (kind, node.resolve_topic_name(f'~/input/{source}'))}
-    return {source: Input(node, source, topics[source], qos, listener) for source in topics}
+    depths = dict.fromkeys(cameras, parameters.qos.depth)
+    reliable = parameters.qos.reliability == 'reliable'
+    reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+    return {
+        source: Input(
+            node,
+            source,
+            topics[source],
+            QoSProfile(depth=depths.get(source, STATE_DEPTH), reliability=reliability),
+            listener,
+        )
+        for source in topics
+    }
 
 
 def _image_topics(node: Node, camera: str, transport: str) -> dict[str, tuple[Any, str]]:

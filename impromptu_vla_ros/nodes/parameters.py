@@ -111,9 +111,9 @@ class QosParameters:
         choices=('best_effort', 'reliable'),
     )
     depth: int = _parameter(
-        10,
-        'Messages kept per input while the node is at work.',
-        '0.1 s of odometry at 100 Hz.',
+        5,
+        'Pictures kept per camera while the node is at work.',
+        'As in ROS sensor-data QoS; 100 are kept of every other input.',
         limits=(1, 1000),
     )
 

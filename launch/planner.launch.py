@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Start the planner, ready to plan.
+
+ros2 launch impromptu_vla_ros planner.launch.py front_image:=/camera/image_raw odometry:=/odom
+"""
+
+import os
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+CONFIG = Path(__file__).parent.parent / 'config'
+
+# The topics of known rigs, by argument; config/<rig>.param.yaml has their parameters.
+RIGS = {
+    '': {},
+    # Autoware with the six-camera rig of autoware_carla_interface.
+    'autoware': {
+        'front_image': '/sensing/camera/CAM_FRONT/image_raw',
+        'front_left_image': '/sensing/camera/CAM_FRONT_LEFT/image_raw',
+        'front_right_image': '/sensing/camera/CAM_FRONT_RIGHT/image_raw',
+        'odometry': '/localization/kinematic_state',
+        'acceleration': '/localization/acceleration',
+    },
+    # carla-ros-bridge with its example vehicle.
+    'carla': {
+        'front_image': '/carla/ego_vehicle/rgb_front/image',
+        'odometry': '/carla/ego_vehicle/odometry',
+    },
+}
+
+# The inputs by argument; compressed pictures and camera_info follow their image.
+INPUTS = {
+    'front_image': '~/input/camera/front/image',
+    'front_left_image': '~/input/camera/front_left/image',
+    'front_right_image': '~/input/camera/front_right/image',
+    'odometry': '~/input/odometry',
+    'acceleration': '~/input/acceleration',
+    'steering': '~/input/steering',
+}
+
+# Parameters by argument; empty: as in the parameter files.
+PARAMETERS = {
+    'model': 'model.name',
+    'checkpoint': 'model.checkpoint',
+    'dialect': 'dialect',
+    'cameras': 'cameras',
+    'image_transport': 'image_transport',
+}
+
+ARGUMENTS = {
+    'namespace': ('', 'Namespace of the node planner.'),
+    'params_file': (str(CONFIG / 'planner.param.yaml'), 'File of parameters.'),
+    'rig': ('', f'Preset of topics and parameters: {", ".join(filter(None, RIGS))}, or none.'),
+    'autostart': ('true', 'Configure and activate at once.'),
+    'use_sim_time': ('false', 'Take the time from /clock.'),
+    'fastdds_profile': (
+        str(CONFIG / 'fastdds.xml'),
+        'Fast DDS profile, unless one is in the environment; start the camera driver with it too.',
+    ),
+    'cameras': ('', 'Cameras there are, with commas; empty: as in the parameter files.'),
+    **{name: ('', f'Topic for {topic}.') for name, topic in INPUTS.items()},
+    **{
+        name: ('', f'Parameter {parameter}; empty: as in the parameter files.')
+        for name, parameter in PARAMETERS.items()
+        if name != 'cameras'
+    },
+}
+
+
+def planner(context):
+    """Return the planner's process, for the arguments given."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    if given['rig'] not in RIGS:
+        raise ValueError(f'rig:={given["rig"]} is not known: take {ARGUMENTS["rig"][1]}')
+    topics = {name: given[name] or RIGS[given['rig']].get(name, '') for name in INPUTS}
+    files = [given['params_file']]
+    if given['rig']:
+        files.append(str(CONFIG / f'{given["rig"]}.param.yaml'))
+    values = {PARAMETERS[name]: given[name] for name in PARAMETERS if given[name]}
+    if 'cameras' in values:
+        values['cameras'] = values['cameras'].split(',')
+    for name in ('autostart', 'use_sim_time'):
+        values[name] = given[name].lower() == 'true'
+    profiles = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+    with_profile = given['fastdds_profile'] and not any(name in os.environ for name in profiles)
+    node = Node(
+        package='impromptu_vla_ros',
+        executable='planner',
+        name='planner',
+        namespace=given['namespace'],
+        parameters=[*files, values],
+        remappings=[(INPUTS[name], topic) for name, topic in topics.items() if topic],
+        additional_env=dict.fromkeys(profiles, given['fastdds_profile']) if with_profile else {},
+        output='screen',
+    )
+    return [node]
+
+
+def generate_launch_description():
+    """Return the arguments and the node they start."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=planner)])
