@@ -41,7 +41,10 @@ benchmark benchmark-smoke:  ## Run all benchmarks, or each for a moment only
 
 colcon:  ## Build and test as in a ROS workspace, with colcon
 	@scripts/setup.sh test $(EXTRAS)
-	@$(ENTER); colcon build; set +u; . install/setup.sh; colcon test; colcon test-result --verbose
+	@$(ENTER); cd $(VENV); bases='--build-base colcon/build --install-base colcon/install'; \
+	  export COLCON_LOG_PATH=colcon/log; set +u; \
+	  colcon build --paths $(CURDIR) $$bases; . colcon/install/setup.sh; \
+	  colcon test --paths $(CURDIR) $$bases; colcon test-result --test-result-base colcon/build --verbose
 
 clean:  ## Remove the virtual environment and everything built
 	rm -rf $(VENV) build install log out

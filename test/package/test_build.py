@@ -24,7 +24,7 @@ def test_colcon_builds_a_workspace(options, tmp_path):
     subprocess.run(['colcon', 'build', *options], cwd=workspace, check=True)
 
     package = workspace / 'install' / 'impromptu_vla_ros'
-    for file in [*ROOT.glob('launch/*.py'), *ROOT.glob('config/*')]:
+    for file in [*ROOT.glob('launch/*.py'), *ROOT.glob('config/*'), *ROOT.glob('demo/*/*')]:
         assert (package / 'share' / 'impromptu_vla_ros' / file.relative_to(ROOT)).is_file()
     for name in ('lib/impromptu_vla_ros/planner', 'bin/impromptu-vla'):
         assert os.access(package / name, os.X_OK), name
