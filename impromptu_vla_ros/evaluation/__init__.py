@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded drives in, scores and pages out; only `live` knows ROS."""

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of every ring share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+BESIDE = Path(__file__).parents[2] / 'shared' / 'data'
+
+
+@pytest.fixture(scope='session')
+def data():
+    """Return the folder of recorded driving data; skip where it is not."""
+    folder = Path(os.environ.get('IMPROMPTU_VLA_DATA') or BESIDE)
+    if not (folder / 'bags').is_dir():
+        pytest.skip(f'no recorded driving data in {folder}: set IMPROMPTU_VLA_DATA')
+    return folder
