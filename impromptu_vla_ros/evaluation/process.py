@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A child process that never outlives its parent and says what it died of."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import impromptu_vla_ros
+
+PR_SET_PDEATHSIG = 1
+# How long the child may take to end by itself, s.
+PATIENCE = 10.0
+
+
+class ChildProcess:
+    """
+    A Python module run beside this one, with what it says kept in a file.
+
+    Use it in a `with` statement: at the end the child gets SIGINT, and SIGKILL if it does
+    not listen. Should this process be killed, the child is killed too.
+    """
+
+    def __init__(self, module: str, arguments: Sequence[str]) -> None:
+        self._log = tempfile.TemporaryFile()
+        self._child = subprocess.Popen(
+            [sys.executable, '-m', module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env=_environment(),
+            # A Ctrl-C in the terminal is for the parent, which ends the child in order.
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == 'linux' else None,
+        )
+
+    def __enter__(self) -> ChildProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        self._log.close()
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return the exit code of a child that ended by itself, else None."""
+        return self._child.poll()
+
+    def end(self) -> None:
+        """End the child: SIGINT, and SIGKILL after ten seconds."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+            try:
+                self._child.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+
+    def last_words(self, lines: int = 5) -> str:
+        """Return the last lines the child wrote, in one line."""
+        self._log.seek(0)
+        said = self._log.read().decode(errors='replace').strip().splitlines()
+        return ' | '.join(line.strip() for line in said[-lines:]) or 'it said nothing'
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment in which the child finds this very package, source tree or not."""
+    environment = dict(os.environ)
+    root = Path(impromptu_vla_ros.__file__).resolve().parents[1]
+    if (root / 'package.xml').exists():
+        paths = [str(root), environment.get('PYTHONPATH', '')]
+        environment['PYTHONPATH'] = os.pathsep.join(filter(None, paths))
+    return environment
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
