@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `impromptu-vla`: parse, then hand over to the subcommand's own module."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; return its exit code, 2 for every error it knows how to explain."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen)
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not isinstance(error, _known_errors()):
+            raise
+        print(f'impromptu-vla: {error}', file=sys.stderr)
+        return 2
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    from impromptu_vla_ros.core.dialects import DialectError
+    from impromptu_vla_ros.core.structs import InputError
+    from impromptu_vla_ros.evaluation.live import LiveError
+    from impromptu_vla_ros.evaluation.prompts import RecordError
+    from impromptu_vla_ros.evaluation.topics import BagError
+    from impromptu_vla_ros.models import ModelError
+
+    return BagError, DialectError, InputError, LiveError, ModelError, RecordError
+
+
+# Each subcommand imports its module when it runs: --help needs none of them.
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import run
+
+    return run.run(chosen)
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import demo
+
+    return demo.run(chosen)
+
+
+def _check_prompts(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import prompts
+
+    return prompts.check_files(chosen.files, chosen.write)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='impromptu-vla', description='Replay, score and check Impromptu VLA on ROS 2.'
+    )
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    _add_replay(commands.add_parser('replay', help='score plans against a recorded drive'))
+    _add_demo(commands.add_parser('demo', help='play the shipped recordings, write a page'))
+    check = commands.add_parser(
+        'check-prompts', help='compare training records with what this package renders'
+    )
+    check.add_argument('files', nargs='+', type=Path, metavar='FILE')
+    check.add_argument('--write', type=Path, metavar='FILE.json', help='write the dialect found')
+    check.set_defaults(run=_check_prompts)
+    return parser
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('bag', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    add = parser.add_argument
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--model', default='kinematic', help='kinematic (default), recorded or transformers')
+    add('--checkpoint', help='folder or hub name, for transformers')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--dtype', help='auto, bf16, fp16 or fp32')
+    add('--device', help='auto, cpu, cuda or cuda:N')
+    add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
+    add('--record', metavar='FILE.jsonl', help='write the answers, as recorded reads them')
+    add('--live', action='store_true', help='through the real node over ROS 2')
+    add('--rate', type=_positive, default=1.0, help='speed of live playing (default 1)')
+    add('--latency', type=float, default=0.0, help='offline: seconds a model is busy (default 0)')
+    add(
+        '--topic',
+        type=_pair,
+        action='append',
+        default=[],
+        metavar='PART=NAME',
+        help='front, front_left, front_right, odometry, acceleration, steering, camera_info',
+    )
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--camera-height', type=float, default=1.5, help='m, where no /tf_static tells it')
+    add('--out', metavar='DIR', help='where the page goes (default out/replay/BAG)')
+    add('--json', metavar='FILE', help='where the numbers go as well')
+    parser.set_defaults(run=_replay)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--out', metavar='DIR', default='out/demo', help='default out/demo')
+    parser.add_argument('--recordings', metavar='DIR', help='folder of the recordings')
+    parser.set_defaults(run=_demo)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    part, equals, name = text.partition('=')
+    if not (part and equals and name):
+        raise argparse.ArgumentTypeError(f'{text!r} is not PART=NAME')
+    return part, name
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0.0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return value
+
+
+if __name__ == '__main__':
+    sys.exit(main())
