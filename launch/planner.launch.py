@@ -47,9 +47,12 @@ INPUTS = {
 PARAMETERS = {
     'model': 'model.name',
     'checkpoint': 'model.checkpoint',
+    'subfolder': 'model.subfolder',
+    'answers': 'model.answers',
     'dialect': 'dialect',
     'cameras': 'cameras',
     'image_transport': 'image_transport',
+    'output_frame': 'output.frame',
 }
 
 ARGUMENTS = {

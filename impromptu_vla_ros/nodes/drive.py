@@ -172,6 +172,8 @@ class Drive:
 
     def statuses(self) -> list[DiagnosticStatus]:
         """Return the diagnostics of the inputs, the questions and the plans."""
+        # Inputs that fell silent ask nothing any more: learn why there is no plan.
+        self._ask()
         buffer, now, age = self._planner.buffer, self._now(), self._parameters.sync.max_age
         needed = [*buffer.frames.values(), buffer.ego.odometry]
         useful = [buffer.ego.acceleration, buffer.ego.steering]

@@ -165,21 +165,24 @@ def _work(model: Model, draws: bool) -> Callable[[Query], Reply]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the planner until SIGINT or SIGTERM; return the exit code."""
     rclpy.init(args=arguments)
+    node = None
     try:
         node = PlannerNode()
-    except ParameterError as error:
-        print(f'planner: {error}', file=sys.stderr)
-        rclpy.try_shutdown()
-        return 2
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
         if node.parameters.autostart:
             node.start()
         executor.spin()
+    except ParameterError as error:
+        print(f'planner: {error}', file=sys.stderr)
+        return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    ended = node.close()
+    except Exception:
+        # A signal ends rclpy's context in the midst of a callback, and whatever needs it raises.
+        if rclpy.ok():
+            raise
+    ended = node is None or node.close()
     rclpy.try_shutdown()
     if not ended:
         # A thread inside a native library would crash the interpreter while it ends.

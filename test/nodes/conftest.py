@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+TEST = Path(__file__).resolve().parent.parent
+if str(TEST) not in sys.path:
+    sys.path.insert(0, str(TEST))
+
+# Apart from whatever else runs on this machine; children inherit it.
+os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 101 + 1)
+os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+
+
+@pytest.fixture
+def rig():
+    """Return a graph of one test: its own context, planners on request, and who watches them."""
+    pytest.importorskip('rclpy')
+    from rig import Rig
+
+    rig = Rig()
+    yield rig
+    rig.close()

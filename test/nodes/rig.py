@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small real ROS graph: planners, a car that drives straight ahead, and an observer."""
+
+import io
+from time import monotonic
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry, Path
+from PIL import Image as Picture
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image
+
+from impromptu_vla_ros.msg import DrivingPlan
+from impromptu_vla_ros.nodes.planner_node import PlannerNode
+
+PATIENCE = 20.0
+SPEED = 10.0
+SIZE = (64, 36)
+
+
+def jpeg(size=SIZE):
+    """Return a JPEG of a grey picture."""
+    file = io.BytesIO()
+    Picture.new('RGB', size, (90, 120, 90)).save(file, 'JPEG')
+    return file.getvalue()
+
+
+class Seen:
+    """What one planner published."""
+
+    def __init__(self, node, name):
+        self.plans, self.paths, self.pictures, self.reports = [], [], [], 0
+        self.diagnostics = {}
+        node.create_subscription(DrivingPlan, f'{name}/output/plan', self.plans.append, 10)
+        node.create_subscription(Path, f'{name}/output/path', self.paths.append, 10)
+        node.create_subscription(Image, f'{name}/debug/image', self.pictures.append, 1)
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, 10)
+        self._name = name
+
+    def value(self, status, key):
+        """Return one value of one status, an empty text where it is not there."""
+        pairs = self.diagnostics[status].values if status in self.diagnostics else ()
+        return next((pair.value for pair in pairs if pair.key == key), '')
+
+    def _on_report(self, report):
+        mine = [status for status in report.status if status.hardware_id == self._name]
+        self.reports += bool(mine)
+        for status in mine:
+            self.diagnostics[status.name.partition(': ')[2]] = status
+
+
+class Car:
+    """A car's sensors: the odometry of a straight drive, one picture of every other step."""
+
+    def __init__(self, node, name='/planner', cameras=('front',), transport='compressed'):
+        self._node = node
+        self._kind = Image if transport == 'raw' else CompressedImage
+        suffix = '/image' if transport == 'raw' else '/image/compressed'
+        self.cameras = {
+            camera: node.create_publisher(
+                self._kind, f'{name}/input/camera/{camera}{suffix}', qos_profile_sensor_data
+            )
+            for camera in cameras
+        }
+        self.odometry = node.create_publisher(
+            Odometry, f'{name}/input/odometry', qos_profile_sensor_data
+        )
+        self.steps = 0
+
+    def now(self):
+        """Return the time in ns."""
+        return self._node.get_clock().now().nanoseconds
+
+    def state(self, stamp):
+        """Return the odometry at a stamp in ns."""
+        message = Odometry(child_frame_id='base_link')
+        message.header.frame_id = 'odom'
+        message.header.stamp = time_of(stamp)
+        message.pose.pose.position.x = SPEED * (stamp % 10**12) / 1e9
+        message.pose.pose.orientation.w = 1.0
+        message.twist.twist.linear.x = SPEED
+        return message
+
+    def picture(self, stamp, **changes):
+        """Return a picture of a stamp in ns."""
+        if self._kind is CompressedImage:
+            message = CompressedImage(format='jpeg', data=jpeg())
+        else:
+            width, height = SIZE
+            message = Image(width=width, height=height, step=3 * width, encoding='rgb8')
+            message.data.frombytes(bytes(3 * width * height))
+        message.header.stamp = time_of(stamp)
+        message.header.frame_id = 'camera'
+        for name, value in changes.items():
+            setattr(message, name, value)
+        return message
+
+    def step(self, stamp=None):
+        """Publish one state, and every other time one picture of each camera before it."""
+        stamp = self.now() if stamp is None else stamp
+        self.steps += 1
+        if self.steps % 2:
+            for publisher in self.cameras.values():
+                publisher.publish(self.picture(stamp))
+        self.odometry.publish(self.state(stamp))
+
+
+class Rig:
+    """One test's graph, in a context and an executor of its own."""
+
+    def __init__(self):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node('observer', context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self._planners = []
+
+    def planner(self, arguments=(), active=True, namespace='', **parameters):
+        """Return a planner in this process and what is seen of it; __ in names is a dot."""
+        given = {name.replace('__', '.'): value for name, value in parameters.items()}
+        planner = PlannerNode(
+            context=self.context,
+            namespace=namespace,
+            cli_args=['--ros-args', *arguments] if arguments else None,
+            parameter_overrides=[Parameter(name, value=value) for name, value in given.items()],
+        )
+        self._planners.append(planner)
+        seen = Seen(self.node, planner.get_fully_qualified_name())
+        self.executor.add_node(planner)
+        if active:
+            planner.start()
+        return planner, seen
+
+    def until(self, condition, *cars, patience=PATIENCE):
+        """Let the cars drive, 20 steps a second, until a condition holds."""
+        end, step = monotonic() + patience, 0.0
+        while not condition():
+            now = monotonic()
+            assert now < end, 'nothing happened in time'
+            if cars and now >= step:
+                step = now + 0.05
+                for car in cars:
+                    car.step()
+            self.executor.spin_once(timeout_sec=0.01)
+
+    def heard(self, car, planners=1):
+        """Wait until the planner listens to the car's cameras and odometry."""
+        publishers = (*car.cameras.values(), car.odometry)
+        self.until(lambda: all(p.get_subscription_count() >= planners for p in publishers))
+
+    def reported(self, seen, more=2):
+        """Wait for the next whole diagnostics report."""
+        wanted = seen.reports + more
+        self.until(lambda: seen.reports >= wanted)
+
+    def close(self):
+        """Leave the graph."""
+        for planner in self._planners:
+            self.executor.remove_node(planner)
+            planner.close()
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+def time_of(stamp):
+    """Return a stamp in ns as a Time message."""
+    from impromptu_vla_ros.messages import time_message
+
+    return time_message(stamp)
+
+
+def points(plan):
+    """Return a plan's points, (n, 2)."""
+    return np.array([(p.pose.position.x, p.pose.position.y) for p in plan.points])
