@@ -137,7 +137,7 @@ class DebugParameters:
     image: bool = _parameter(
         False,
         'Publish ~/debug/image, the first camera with the plan drawn in.',
-        'Costs 20 to 40 ms per plan at 1600 x 900.',
+        'Costs some 15 ms per plan at 1600 x 900.',
     )
 
 

@@ -9,7 +9,9 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from rclpy.qos import qos_profile_sensor_data
 from rig import SPEED, Car, points
+from sensor_msgs.msg import CameraInfo
 
 from impromptu_vla_ros.core.structs import Answer
 from impromptu_vla_ros.messages import nanoseconds
@@ -140,6 +142,20 @@ def test_the_plan_is_drawn_on_request(rig):
     greener = pixels[..., 1].astype(int) - pixels[..., 0]
     assert (greener > 60).any()
     assert (greener[:10] < 60).all()  # the sky stays
+
+
+def test_the_lens_comes_from_camera_info(rig):
+    _, seen = rig.planner(debug__image=True)
+    car = Car(rig.node)
+    topic = '/planner/input/camera/front/camera_info'
+    infos = rig.node.create_publisher(CameraInfo, topic, qos_profile_sensor_data)
+    rig.heard(car)
+    rig.until(lambda: len(seen.plans) > 2 and infos.get_subscription_count(), car)
+    assert not seen.pictures
+    infos.publish(CameraInfo(width=64, height=36))  # not calibrated
+    lens = CameraInfo(width=128, height=72, k=[120.0, 0.0, 64.0, 0.0, 120.0, 36.0, 0.0, 0.0, 1.0])
+    infos.publish(lens)
+    rig.until(lambda: seen.pictures, car)
 
 
 def test_nothing_is_planned_by_a_thread_of_the_executor(rig, monkeypatch):
