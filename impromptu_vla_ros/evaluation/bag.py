@@ -82,8 +82,9 @@ class Bag:
     @property
     def about(self) -> Mapping[str, str]:
         """Return what the recording's metadata says of it in words: `custom_data`."""
-        metadata = getattr(self._reader.readers[0], 'storage', None)
-        return dict(getattr(getattr(metadata, 'metadata', None), 'custom', None) or {})
+        storage = getattr(self._reader.readers[0], 'storage', None)
+        custom = getattr(getattr(storage, 'metadata', None), 'custom', None) or {}
+        return {str(key): str(text) for key, text in custom.items()}
 
     def require(self, parts: Collection[str]) -> None:
         """Raise BagError, with the topics there are, if the recording lacks one of the parts."""

@@ -131,6 +131,18 @@ def test_a_recording_without_calibration_or_plans_still_gives_a_page(tmp_path):
     assert '–' in ' '.join(read(page('Title', 'Lead', [short])).text)
 
 
+def test_what_the_metadata_says_is_shown_as_text(tmp_path):
+    folder = made.write(tmp_path / 'bag', made.drive(5.0))
+    metadata = folder / 'metadata.yaml'
+    said = 'custom_data: {title: "<script>x</script>", motion: walking, attribution: by me}'
+    metadata.write_text(metadata.read_text().replace('custom_data: null', said))
+    with Bag(folder) as bag:
+        section = evaluate(bag, Options())
+    text = ' '.join(read(page('Title', 'Lead', [section])).text)
+    for words in ('<script>x</script>', 'Walking, 5.0 s', 'by me', 'walked'):
+        assert words in text
+
+
 def test_ticks_are_round_and_cover_the_axis():
     assert plots.ticks(0.0, 1.0, 5) == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     assert plots.ticks(-3.0, 17.0, 5) == pytest.approx([0.0, 5.0, 10.0, 15.0])
