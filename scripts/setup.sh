@@ -46,7 +46,7 @@ install() {
   [ -f "$file" ] || fail "there is no extra called '$1': $file is missing"
   local closed=--no-deps
   if [ "$1" = torch ]; then closed=; fi
-  "$VENV/bin/python" -m pip install -qq --disable-pip-version-check $closed -r "$file"
+  "$VENV/bin/python" -m pip install -qq --no-compile --disable-pip-version-check $closed -r "$file"
 }
 
 # Print why messages cannot be generated here; nothing if they can.
