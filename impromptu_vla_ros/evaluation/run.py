@@ -14,14 +14,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from impromptu_vla_ros.core.dialects import (
-    Dialect,
-    DialectError,
-    choose_dialect,
-    dialect_from_json,
-)
+from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.planner import Planner, Vehicle
 from impromptu_vla_ros.core.structs import Answer, Query
+from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.evaluation import live
 from impromptu_vla_ros.evaluation.bag import SAMPLES, Bag
 from impromptu_vla_ros.evaluation.page import Section, page
@@ -117,18 +113,12 @@ def evaluate(bag: Bag, options: Options, on_answer: Any = None) -> Section:
 
 
 def chosen_dialect(bag: Bag, options: Options) -> Dialect:
-    """Return the dialect of a name, a .json file, or `auto`; raise DialectError for a misfit."""
-    if options.dialect.endswith('.json'):
-        try:
-            return dialect_from_json(Path(options.dialect).expanduser().read_text('utf-8'))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DialectError(
-                f'dialect file {options.dialect} cannot be read: {error}'
-            ) from error
+    """Return the dialect the options ask for; raise DialectError for a misfit."""
     given = options.model_options
-    checkpoint = '/'.join(filter(None, (given.get('checkpoint'), given.get('subfolder'))))
     cameras = 3 if all(camera in bag.parts for camera in CAMERAS) else 1
-    return choose_dialect(options.dialect, checkpoint, cameras)
+    return load_dialect(
+        options.dialect, given.get('checkpoint', ''), given.get('subfolder', ''), cameras
+    )
 
 
 def write(folder: Path, html: str, data: Any) -> None:

@@ -3,15 +3,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from impromptu_vla_ros.core.codec import AnswerError
-from impromptu_vla_ros.core.dialects import (
-    Dialect,
-    DialectError,
-    choose_dialect,
-    dialect_from_json,
-)
+from impromptu_vla_ros.core.dialects import Dialect, DialectError
 from impromptu_vla_ros.core.planner import Planner
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
@@ -23,6 +16,7 @@ from impromptu_vla_ros.core.structs import (
     Pose,
     Query,
 )
+from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.models import Model, ModelError, create_model, respond
 from impromptu_vla_ros.nodes.parameters import ModelParameters, PlannerParameters
 
@@ -30,19 +24,12 @@ from impromptu_vla_ros.nodes.parameters import ModelParameters, PlannerParameter
 SIDE = 512
 
 
-def load_dialect(parameters: PlannerParameters) -> Dialect:
+def checked_dialect(parameters: PlannerParameters) -> Dialect:
     """Return the dialect to drive in; raise DialectError where checkpoint or cameras misfit."""
-    if parameters.dialect.endswith('.json'):
-        path = Path(parameters.dialect).expanduser()
-        try:
-            dialect = dialect_from_json(path.read_text(encoding='utf-8'))
-        except (OSError, UnicodeDecodeError) as error:
-            raise DialectError(f'dialect file {path} cannot be read: {error}') from error
-    else:
-        model = parameters.model
-        # The published checkpoints are folders of one repository: theirs is the telling name.
-        checkpoint = '/'.join(filter(None, (model.checkpoint, model.subfolder)))
-        dialect = choose_dialect(parameters.dialect, checkpoint, len(parameters.cameras))
+    model = parameters.model
+    dialect = load_dialect(
+        parameters.dialect, model.checkpoint, model.subfolder, len(parameters.cameras)
+    )
     missing = [camera for camera in dialect.cameras if camera not in parameters.cameras]
     if missing:
         raise DialectError(

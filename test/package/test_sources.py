@@ -20,7 +20,6 @@ NOT_OURS = {'build', 'install', 'log', 'out', 'data'}
 PACKAGE_OF = {
     'PIL': 'python3-pil',
     'cv_bridge': None,
-    'matplotlib': 'python3-matplotlib',
     'numpy': 'python3-numpy',
     'rosbags': None,
     'safetensors': None,

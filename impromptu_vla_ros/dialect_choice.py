@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which dialect to drive in: a name, a file that check-prompts wrote, or the checkpoint's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from impromptu_vla_ros.core.dialects import (
+    Dialect,
+    DialectError,
+    choose_dialect,
+    dialect_from_json,
+)
+
+
+def load_dialect(dialect: str, checkpoint: str, subfolder: str, cameras: int) -> Dialect:
+    """
+    Return the dialect for a name, a path ending in .json, or `auto`.
+
+    `auto` follows the checkpoint's name, or its sub-folder's: the published checkpoints are
+    folders of one repository. Raise DialectError where nothing or something else fits.
+    """
+    if not dialect.endswith('.json'):
+        telling = '/'.join(filter(None, (checkpoint, subfolder)))
+        return choose_dialect(dialect, telling, cameras)
+    path = Path(dialect).expanduser()
+    try:
+        return dialect_from_json(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DialectError(f'dialect file {path} cannot be read: {error}') from error
