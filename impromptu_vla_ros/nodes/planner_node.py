@@ -71,7 +71,7 @@ class PlannerNode(LifecycleNode):
         """Choose the dialect, load the model and ask it once."""
         started = monotonic()
         try:
-            dialect = loading.load_dialect(self.parameters)
+            dialect = loading.checked_dialect(self.parameters)
             model = loading.load_model(self.parameters.model)
             # Recorded answers exist for recorded stamps only.
             if self.parameters.model.name != 'recorded':
