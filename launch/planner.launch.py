@@ -87,8 +87,10 @@ def planner(context):
     values = {PARAMETERS[name]: given[name] for name in PARAMETERS if given[name]}
     if 'cameras' in values:
         values['cameras'] = values['cameras'].split(',')
-    for name in ('autostart', 'use_sim_time'):
-        values[name] = given[name].lower() == 'true'
+    values['autostart'] = given['autostart'].lower() == 'true'
+    if given['use_sim_time'].lower() == 'true':
+        # A plain false would overrule what an including launch file sets for all nodes.
+        values['use_sim_time'] = True
     profiles = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
     with_profile = given['fastdds_profile'] and not any(name in os.environ for name in profiles)
     node = Node(

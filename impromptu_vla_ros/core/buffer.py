@@ -32,7 +32,8 @@ class BufferLimits:
     Hold what counts as synchronized and as fresh.
 
     `camera_tolerance`: seconds between the first camera's picture and another's. `max_age`:
-    seconds after which an input is stale. `frames`: pictures kept per camera.
+    seconds after which an input is stale, and by which it may lie ahead of the clock.
+    `frames`: pictures kept per camera.
     """
 
     camera_tolerance: float = 0.06
@@ -116,6 +117,9 @@ class ObservationBuffer:
             age = (now - newest.stamp) / NANOSECONDS
             if age > self._limits.max_age:
                 return NotReady('stale', timeline.name, f'newest message is {age:.2f} s old')
+            if age < -self._limits.max_age:
+                ahead = f'newest message is {-age:.2f} s ahead of the clock'
+                return NotReady('ahead', timeline.name, ahead)
         return None
 
     def _observation(

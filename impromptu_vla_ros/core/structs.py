@@ -154,7 +154,8 @@ class NotReady:
     """
     Why there is no observation now.
 
-    `reason` is one of missing, stale, skewed, short, waiting, used; `source` names the input.
+    `reason` is one of missing, stale, ahead, skewed, short, waiting, used; `source` names the
+    input.
     """
 
     reason: str

@@ -26,7 +26,7 @@ STAGES = ('picture', 'model', 'answer')
 
 LOST_REMEDY = (
     'messages are lost on their way: start publisher and planner with the shared-memory profile '
-    'config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE)'
+    'config/fastdds.xml (it says how)'
 )
 AHEAD_REMEDY = 'stamps lie ahead of the clock: synchronize the clocks, or set use_sim_time'
 STALE_REMEDY = 'stale: is it still published, and is use_sim_time set for a bag with --clock?'
@@ -60,7 +60,7 @@ class Health:
         cameras = planner.buffer.frames
         return {
             'seen': sum(self.seen[name] for name in cameras),
-            'used': planner.counts['asked'] * len(cameras) - self.refused['picture'],
+            'used': (planner.counts['asked'] - self.refused['picture']) * len(cameras),
             'dropped': sum(self.lost[name] + self.refused[name] for name in cameras)
             + self.refused['picture'],
         }
@@ -92,7 +92,7 @@ class Health:
             values['age'] = f'{age:.3f} s'
             if abs(age) > max_age:
                 remedy = STALE_REMEDY if age > 0.0 else AHEAD_REMEDY
-                found.append((ERROR if needed else WARN, f'{age:.1f} s old: {remedy}'))
+                found.append((ERROR if needed else WARN, f'{remedy} (age {age:.1f} s)'))
         elif needed:
             publishers = 'nothing usable arrived' if source.publishers else 'nobody publishes it'
             found.append((ERROR, f'{publishers} on {source.topic}'))

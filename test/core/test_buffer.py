@@ -59,6 +59,7 @@ def test_an_older_whole_set_is_used_while_the_newest_is_incomplete():
         ([(c, 3.0) for c in THREE], None, 3.0, 'missing', 'odometry'),
         ([(c, 3.0) for c in THREE], 3.0, 4.5, 'stale', 'front'),
         ([(c, 3.0) for c in THREE], 1.5, 3.0, 'stale', 'odometry'),
+        ([(c, 3.0) for c in THREE], 3.0, 1.5, 'ahead', 'front'),
         ([(c, 3.0) for c in THREE[:2]] + [('front_left', 2.9)], 3.0, 3.0, 'skewed', 'front_left'),
         ([(c, 2.9) for c in THREE], 2.85, 3.0, 'waiting', 'odometry'),
     ],
