@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from impromptu_vla_ros.core import motion
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Acceleration,
+    EgoNow,
     EgoState,
     NotReady,
     Odometry,
@@ -25,6 +27,10 @@ MAX_GAP = 0.5
 # Acceleration from odometry is the slope of speed over this many seconds to each side; of
 # 0.15 to 1 s it predicts the comma2k19 and Boreas drives best.
 SLOPE = 0.5
+# A pose this far from where speed and turn rate put it is a correction of the localization.
+JUMP = 1.0
+# Without odometry for longer the ego is somewhere else than predicted.
+LONGEST_PREDICTION = 0.5
 # A measured acceleration or steering angle this near an instant counts as of that instant.
 NEAR = 0.1
 
@@ -42,9 +48,11 @@ class EgoHistory:
         self.odometry: Timeline[Odometry] = Timeline('odometry', keep, 5000)
         self.acceleration: Timeline[Acceleration] = Timeline('acceleration', keep, 5000)
         self.steering: Timeline[Steering] = Timeline('steering', keep, 5000)
+        self._change: Pose | None = None
 
     def clear(self) -> None:
         """Forget every sample."""
+        self._change = None
         self.odometry.clear()
         self.acceleration.clear()
         self.steering.clear()
@@ -59,7 +67,20 @@ class EgoHistory:
         if newest is not None and newest.frame_id != sample.frame_id:
             self.odometry.counts['frame changed'] += 1
             self.odometry.clear()
+        elif newest is not None and (change := _jump(newest, sample)) is not None:
+            self.odometry.counts['pose jumped'] += 1
+            self.odometry.rewrite(lambda old: replace(old, pose=motion.moved(change, old.pose)))
+            self._change = change if self._change is None else motion.moved(change, self._change)
         return self.odometry.add(sample)
+
+    def take_change(self) -> Pose | None:
+        """
+        Return what maps poses from before to poses of now, once, if the odometry jumped.
+
+        A localization that corrects itself moves the whole past with it: the car did not jump.
+        """
+        change, self._change = self._change, None
+        return change
 
     def pose(self, stamp: int) -> Pose | None:
         """Return the interpolated pose, None outside the history or inside a gap."""
@@ -69,6 +90,25 @@ class EgoHistory:
         width = after.stamp - before.stamp
         fraction = (stamp - before.stamp) / width if width else 0.0
         return motion.interpolate(before.pose, after.pose, fraction)
+
+    def predict(self, now: int) -> EgoNow | None:
+        """
+        Return the ego at `now` (ns), None where the odometry ends too long before or begins after.
+
+        From the newest sample on it keeps its turn rate and acceleration.
+        """
+        newest = self.odometry.newest
+        if newest is None or not 0 <= now - newest.stamp <= LONGEST_PREDICTION * NANOSECONDS:
+            return None
+        vx, _, yaw_rate = self._velocity(newest.stamp)
+        ax, _ = self._acceleration(newest.stamp, newest.stamp, vx, yaw_rate)
+        known = [value if math.isfinite(value) else 0.0 for value in (vx, yaw_rate, ax)]
+        ahead = (now - newest.stamp) / NANOSECONDS
+        x, y, yaw = motion.rollout(known[0], known[1], known[2], [ahead])[0]
+        (outer,) = motion.from_frame(newest.pose, [[x, y]])
+        pose = Pose(float(outer[0]), float(outer[1]), motion.wrap(newest.pose.yaw + float(yaw)))
+        speed = known[0] + known[2] * ahead
+        return EgoNow(pose, speed if speed * known[0] > 0.0 else 0.0, known[2])
 
     def states(
         self, stamp: int, spacing: float, least: int, most: int
@@ -181,3 +221,20 @@ class EgoHistory:
         reach = round(NEAR * NANOSECONDS)
         samples = timeline.between(at - reach, min(at + reach, last))
         return min(samples, key=lambda s: abs(s.stamp - at)) if samples else None
+
+
+def _jump(before: Odometry, after: Odometry) -> Pose | None:
+    """Return what maps the frame as it was to the frame as it is, None if nothing jumped."""
+    seconds = (after.stamp - before.stamp) / NANOSECONDS
+    if not 0.0 < seconds <= MAX_GAP:
+        return None
+    known = [value if math.isfinite(value) else 0.0 for value in (before.vx, before.yaw_rate)]
+    x, y, yaw = map(float, motion.rollout(known[0], known[1], 0.0, [seconds])[0])
+    expected = motion.moved(before.pose, Pose(x, y, yaw))
+    off = math.hypot(after.pose.x - expected.x, after.pose.y - expected.y)
+    # Without a speed of its own the source may have moved as fast as a car can.
+    if off <= JUMP + (0.0 if math.isfinite(before.vx) else 60.0 * seconds):
+        return None
+    turn = motion.wrap(after.pose.yaw - expected.yaw)
+    x, y = motion.from_frame(Pose(0.0, 0.0, turn), [[expected.x, expected.y]])[0]
+    return Pose(after.pose.x - float(x), after.pose.y - float(y), turn)

@@ -27,6 +27,12 @@ def relative_to(origin: Pose, pose: Pose) -> Pose:
     return Pose(float(x), float(y), wrap(pose.yaw - origin.yaw))
 
 
+def moved(change: Pose, pose: Pose) -> Pose:
+    """Return a pose given in the frame of `change` in the frame that `change` is given in."""
+    x, y = from_frame(change, [[pose.x, pose.y]])[0]
+    return Pose(float(x), float(y), wrap(change.yaw + pose.yaw))
+
+
 def to_frame(origin: Pose, points: ArrayLike) -> FloatArray:
     """Return points (n, 2) of the outer frame in the frame of `origin`."""
     c, s = math.cos(origin.yaw), math.sin(origin.yaw)

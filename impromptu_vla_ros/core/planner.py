@@ -13,6 +13,8 @@ from impromptu_vla_ros.core import codec, motion
 from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
 from impromptu_vla_ros.core.codec import AnswerError, PromptState
 from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.paths import timed_path
+from impromptu_vla_ros.core.policy import Followed, Policy
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Answer,
@@ -21,6 +23,7 @@ from impromptu_vla_ros.core.structs import (
     NotReady,
     Observation,
     Plan,
+    Pose,
     Query,
     Trajectory,
 )
@@ -45,8 +48,9 @@ class Planner:
     """
     Hold everything between the inputs and the plan, for one dialect.
 
-    Call `observe` with every sample, `ask` when the model is free, and `tell` with its answer.
-    `now` is the clock of the stamps, in ns. `counts` says what became of the questions.
+    Call `observe` with every sample, `ask` when the model is free, `tell` with its answer, and
+    `plan` at a fixed rate. `now` is the clock of the stamps, in ns. `counts` says what became
+    of the questions, `violations` what the guard found in the last answer.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Planner:
         dialect: Dialect,
         vehicle: Vehicle | None = None,
         limits: BufferLimits | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self.dialect = dialect
         self.counts: Counter[str] = Counter()
@@ -62,13 +67,29 @@ class Planner:
         )
         self._vehicle = vehicle or Vehicle()
         self._question: Question | None = None
+        self._policy = policy or Policy()
+
+    @property
+    def violations(self) -> tuple[str, ...]:
+        """Return what the guard found in the last answer, which then is not followed."""
+        return self._policy.refused
 
     def observe(self, sample: Sample) -> None:
         """Take one sample; raise InputError for one that cannot be used."""
         resets = self.buffer.resets
         self.buffer.observe(sample)
         if self.buffer.resets != resets:
-            self._question = None
+            self._forget()
+        change = self.buffer.ego.take_change()
+        if change is not None:
+            self._rebase(change)
+
+    def reset(self) -> None:
+        """Forget everything, as after a jump of the clock; an open question counts as failed."""
+        if self._question is not None:
+            self.refuse()
+        self.buffer.reset()
+        self._forget()
 
     def ask(self, now: int) -> Query | NotReady:
         """Return the question about the newest observation, once, or why there is none."""
@@ -82,10 +103,10 @@ class Planner:
 
     def tell(self, query: Query, answer: Answer, now: int) -> Plan:
         """
-        Return the plan that an answer says.
+        Return the plan that an answer says, at its capture time, and follow it from now on.
 
-        Raise AnswerError, counted as refused, for an answer that says none, or that was asked
-        before the clock jumped.
+        It is followed only if the guard finds nothing wrong with it. Raise AnswerError, counted
+        as refused, for an answer that says none, or that was asked before the clock jumped.
         """
         question, self._question = self._question, None
         try:
@@ -96,7 +117,46 @@ class Planner:
             self.counts['refused'] += 1
             raise
         self.counts['answered'] += 1
-        return self._plan(question.observation, trajectory, answer, now)
+        told = self._plan(question.observation, trajectory, answer, now)
+        self._follow(question.observation, told, now)
+        return told
+
+    def plan(self, now: int) -> Plan | None:
+        """
+        Return the plan to publish at `now`, from the predicted ego pose on; None if unknown.
+
+        It comes from the newest answer that holds, else it is the way to a stop.
+        """
+        newest = self.buffer.ego.odometry.newest
+        return self._policy.current(
+            now, self.buffer.ego.predict(now), newest.frame_id if newest is not None else ''
+        )
+
+    def _follow(self, observation: Observation, told: Plan, now: int) -> None:
+        ego = self.buffer.ego.predict(now)
+        if ego is None:
+            return
+        relative = relative_poses(told)
+        speed = observation.states[-1].vx
+        path = timed_path(
+            relative[1:, :2], self.dialect.spacing, speed if math.isfinite(speed) else 0.0
+        )
+        followed = Followed(
+            path, told.stamp, told.anchor, told.anchor_frame_id, float(told.times[-1]), told
+        )
+        taken = self._policy.offer(followed, now, ego)
+        self.counts['followed' if taken else 'not followed'] += 1
+
+    def _forget(self) -> None:
+        self._question = None
+        self._policy.forget()
+
+    def _rebase(self, change: Pose) -> None:
+        self._policy.rebase(change)
+        if self._question is not None:
+            asked = self._question.observation
+            anchor = motion.moved(change, asked.anchor)
+            self._question = replace(self._question, observation=replace(asked, anchor=anchor))
 
     def refuse(self) -> None:
         """Count a question that got no answer."""

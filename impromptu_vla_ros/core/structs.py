@@ -133,6 +133,15 @@ class EgoState:
 
 
 @dataclass(frozen=True)
+class EgoNow:
+    """The ego predicted to an instant: its pose, its speed in m/s, its acceleration in m/s²."""
+
+    pose: Pose
+    speed: float
+    acceleration: float = 0.0
+
+
+@dataclass(frozen=True)
 class Observation:
     """
     What one answer is asked from: synchronized pictures and the ego's history.

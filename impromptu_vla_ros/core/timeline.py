@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Generic, Protocol, TypeVar
 
@@ -60,6 +60,10 @@ class Timeline(Generic[Sample]):
     def period(self) -> float:
         """Return the usual seconds between samples, NaN before the third."""
         return median(self._periods) / NANOSECONDS if len(self._periods) > 1 else float('nan')
+
+    def rewrite(self, changed: Callable[[Sample], Sample]) -> None:
+        """Replace every sample by what `changed` makes of it; stamps must stay."""
+        self._samples = [changed(sample) for sample in self._samples]
 
     def clear(self) -> None:
         """Forget all samples; the counts stay."""

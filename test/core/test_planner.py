@@ -78,7 +78,7 @@ def test_refusals_are_counted_and_the_next_question_goes_on():
     planner.observe(picture(4.05))
     query = planner.ask(at(4.06))
     planner.tell(query, Answer(query.rollout), at(4.1))
-    assert planner.counts == {'asked': 2, 'refused': 1, 'answered': 1}
+    assert planner.counts == {'asked': 2, 'refused': 1, 'answered': 1, 'followed': 1}
 
 
 def test_an_answer_from_before_a_clock_jump_is_refused():

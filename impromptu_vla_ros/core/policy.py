@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Which plan is published now: from a young answer, an ageing one, or a stop; tiers by age.
+
+An answer is taken when it comes, if the guard finds nothing; from then on only the clock
+decides. A stop once begun goes on as it began until an answer is taken again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from impromptu_vla_ros.core import guard, motion
+from impromptu_vla_ros.core.guard import Limits
+from impromptu_vla_ros.core.paths import Stop, TimedPath, braking, straight
+from impromptu_vla_ros.core.retiming import Motion, retime
+from impromptu_vla_ros.core.structs import NANOSECONDS, EgoNow, Plan, Pose
+
+FRESH, HELD, STOPPING, STANDING = 'fresh', 'held', 'stopping', 'standing'
+
+
+@dataclass(frozen=True)
+class Ages:
+    """How long an answer is followed, in s: `fresh` and `held` after its capture time."""
+
+    fresh: float = 1.5
+    held: float = 3.0
+    horizon_left: float = 1.0
+
+
+@dataclass(frozen=True)
+class Followed:
+    """
+    What is followed: a path that began at `anchor` in `frame_id` at `stamp`.
+
+    `told` is the plan it was made of, None where no answer is behind it; `horizon` is the
+    seconds that the model itself spoke of.
+    """
+
+    path: TimedPath
+    stamp: int
+    anchor: Pose
+    frame_id: str
+    horizon: float
+    told: Plan | None = None
+
+    def elapsed(self, now: int) -> float:
+        """Return the seconds since the path began."""
+        return (now - self.stamp) / NANOSECONDS
+
+
+class Policy:
+    """
+    Decide at every tick what is published.
+
+    `offer` it each answer's path, and ask `current` at a fixed rate. `refused` are the
+    violations of the last answer that was not taken.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, ages: Ages | None = None, stop: Stop | None = None
+    ) -> None:
+        self.refused: tuple[str, ...] = ()
+        self._limits = limits or Limits()
+        self._ages = ages or Ages()
+        self._stop = stop or Stop()
+        self._followed: Followed | None = None
+        self._tier = STANDING
+
+    def offer(self, offered: Followed, now: int, ego: EgoNow) -> bool:
+        """Take an answer's path if nothing is wrong with it now; return whether it is taken."""
+        planned = retime(offered.path, offered.anchor, offered.elapsed(now), ego)
+        found = guard.violations(planned, ego, self._limits, self._step(offered, now))
+        self.refused = found
+        if found or self._tier_of(offered, now) is None:
+            return False
+        self._followed = offered
+        return True
+
+    def current(self, now: int, ego: EgoNow | None, frame_id: str) -> Plan | None:
+        """
+        Return what is to be published at `now` (ns), None where nothing is known at all.
+
+        `ego` is predicted to `now` in `frame_id`, None where the odometry is lost: then the
+        car is taken to be where the plan wants it.
+        """
+        if ego is None and self._followed is None:
+            return None
+        if self._followed is not None and ego is not None and self._followed.frame_id != frame_id:
+            self._followed = None  # another frame begins: what lies in the old one is nowhere
+        tier = self._tier_of(self._followed, now) if self._followed is not None else None
+        if tier is None:
+            tier = self._begin_stop(now, ego, frame_id)
+        followed = self._followed
+        assert followed is not None
+        elapsed = followed.elapsed(now)
+        place = ego or _expected(followed, elapsed)
+        planned = retime(followed.path, followed.anchor, elapsed, place)
+        found = guard.violations(planned, place, self._limits)
+        if found and tier in (FRESH, HELD):
+            self._followed = None
+            return self.current(now, ego, frame_id)
+        self._tier = tier
+        return _plan(followed, planned, tier, now, found)
+
+    def rebase(self, change: Pose) -> None:
+        """Move what is followed with its frame, after a jump: `change` maps old poses to new."""
+        if self._followed is not None:
+            anchor = motion.moved(change, self._followed.anchor)
+            self._followed = replace(self._followed, anchor=anchor)
+
+    def forget(self) -> None:
+        """Follow nothing, as after a jump of the clock."""
+        self._followed = None
+        self._tier = STANDING
+
+    def _tier_of(self, followed: Followed, now: int) -> str | None:
+        """Return the tier by age, None where it may be followed no more."""
+        if followed.told is None:
+            return self._tier
+        age = followed.elapsed(now)
+        left = followed.horizon - age
+        if age < 0.0 or age > self._ages.held or left < self._ages.horizon_left:
+            return None
+        return FRESH if age < self._ages.fresh else HELD
+
+    def _begin_stop(self, now: int, ego: EgoNow | None, frame_id: str) -> str:
+        """Follow the way to a stop from here: along the last path if there is one."""
+        followed = self._followed
+        if followed is not None:
+            elapsed = followed.elapsed(now)
+            place = ego or _expected(followed, elapsed)
+            start = float(followed.path.distance([elapsed])[0])
+            path = braking(followed.path, start, place.speed, place.acceleration, self._stop)
+            anchor, tier = followed.anchor, STOPPING
+        else:
+            assert ego is not None
+            path = braking(straight(), 0.0, ego.speed, ego.acceleration, self._stop)
+            anchor, tier = ego.pose, STANDING
+        self._followed = Followed(path, now, anchor, frame_id, 0.0)
+        self._tier = tier
+        return tier
+
+    def _step(self, offered: Followed, now: int) -> float:
+        """Return how far, in m, an answer's path lies now from the answer followed so far."""
+        followed = self._followed
+        if followed is None or followed.told is None:
+            return 0.0
+        old, new = (_expected(each, each.elapsed(now)).pose for each in (followed, offered))
+        return math.hypot(new.x - old.x, new.y - old.y)
+
+
+def _expected(followed: Followed, elapsed: float) -> EgoNow:
+    """Return the ego as the path wants it, where the odometry does not say."""
+    distance = followed.path.distance([elapsed])
+    x, y, yaw = followed.path.poses(distance)[0]
+    outer = motion.from_frame(followed.anchor, [[x, y]])[0]
+    speed, later = followed.path.speed([elapsed, elapsed + 0.1])
+    pose = Pose(float(outer[0]), float(outer[1]), motion.wrap(followed.anchor.yaw + float(yaw)))
+    return EgoNow(pose, float(speed), float(later - speed) / 0.1)
+
+
+def _plan(
+    followed: Followed, planned: Motion, tier: str, now: int, found: tuple[str, ...]
+) -> Plan:
+    told = followed.told
+    left = followed.horizon - followed.elapsed(now) if told is not None else -1.0
+    own = int(np.searchsorted(planned.times, left + 1e-9, side='right')) if left >= 0.0 else 0
+    ages = dict(told.ages) if told is not None else {}
+    latencies: Mapping[str, float] = told.latencies if told is not None else {}
+    if told is not None:
+        ages['answer'] = (now - told.capture_stamp) / NANOSECONDS
+    return Plan(
+        stamp=now,
+        frame_id=followed.frame_id,
+        times=planned.times,
+        poses=planned.poses,
+        speeds=planned.speeds,
+        accelerations=planned.accelerations,
+        yaw_rates=planned.yaw_rates,
+        deviations=np.full(len(planned.times), math.nan),
+        extended_from=own,
+        tier=tier,
+        violations=found,
+        capture_stamp=told.capture_stamp if told is not None else 0,
+        anchor=followed.anchor,
+        anchor_frame_id=followed.frame_id,
+        answer=told.answer if told is not None else '',
+        dialect=told.dialect if told is not None else '',
+        latencies=latencies,
+        ages=ages,
+    )

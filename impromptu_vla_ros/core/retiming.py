@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A plan made at capture time → a plan valid now: re-anchored, elapsed part dropped, extended.
+
+The answer's path stays where the picture was taken; only the clock moves on. What is published
+begins at the predicted ego pose and runs into the path within the blend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from impromptu_vla_ros.core import motion
+from impromptu_vla_ros.core.paths import TimedPath
+from impromptu_vla_ros.core.structs import EgoNow, FloatArray, Pose
+
+# Autoware's neural chain wants a constant spacing (trajectory_time_step).
+STEP = 0.1
+# Autoware's MPC needs this much plan in temporal mode: 50 steps of 0.1 s, and its input delay.
+REACH = 5.2
+# Time in which the plan runs from the ego's pose into the answer's path.
+BLEND = 0.5
+# planning_validator: the plan reaches v²/(2·3 m/s²) - 2 m ahead at least.
+VALIDATOR_DECELERATION = 3.0
+VALIDATOR_MARGIN = 2.0
+# No plan is extended further than this; a car that rolls on forever is not a plan.
+LONGEST = 15.0
+# Points of a standing car are distinct, or a controller has no direction: 1 mm each.
+STANDING_STEP = 0.001
+
+
+@dataclass(frozen=True)
+class Motion:
+    """
+    What a plan says, row by row of `times` (s from now).
+
+    `poses` (n, 3) x, y, yaw; `speeds` m/s, `accelerations` m/s² and `yaw_rates` rad/s, (n,).
+    `offset` is how far, in m, the path behind it lies from the ego's pose at its first time.
+    """
+
+    times: FloatArray
+    poses: FloatArray
+    speeds: FloatArray
+    accelerations: FloatArray
+    yaw_rates: FloatArray
+    offset: float = 0.0
+
+
+def needed_distance(speed: float) -> float:
+    """Return the metres ahead that Autoware's planning_validator demands at a speed in m/s."""
+    return max(0.0, speed**2 / (2.0 * VALIDATOR_DECELERATION) - VALIDATOR_MARGIN)
+
+
+def plan_times(path: TimedPath, elapsed: float, speed: float) -> FloatArray:
+    """Return the times from now, s, that a plan is sampled at: long enough for its consumers."""
+    times = np.arange(0.0, LONGEST + STEP / 2, STEP)
+    ahead = path.distance(elapsed + times) - path.distance([elapsed])
+    enough = (times >= REACH - 1e-9) & (ahead >= needed_distance(speed) + 1.0)
+    if path.rates[-1] == 0.0:  # a stop is shown to its end, and needs to reach no further
+        enough = (times >= REACH - 1e-9) & (elapsed + times >= path.horizon)
+    last = int(np.argmax(enough)) if enough.any() else len(times) - 1
+    return np.asarray(times[: last + 1])
+
+
+def retime(path: TimedPath, anchor: Pose, elapsed: float, ego: EgoNow) -> Motion:
+    """
+    Return the motion from now on, `elapsed` s after the path began at `anchor`.
+
+    Its first pose is the ego's; the offset from there to the path fades within the blend.
+    Poses are in the frame of `anchor` and `ego`.
+    """
+    times = plan_times(path, elapsed, ego.speed)
+    distances = path.distance(elapsed + times)
+    relative = path.poses(distances)
+    xy = motion.from_frame(anchor, relative[:, :2])
+    offset = np.array([ego.pose.x, ego.pose.y]) - xy[0]
+    turned = motion.wrap(ego.pose.yaw - anchor.yaw - float(relative[0, 2]))
+    fade = 1.0 - _smooth(times / BLEND)
+    xy = xy + fade[:, None] * offset
+    yaw = anchor.yaw + relative[:, 2] + fade * turned
+    speeds = path.speed(elapsed + times)
+    planned = follow(times, np.column_stack([xy, yaw]), speeds)
+    return replace(planned, offset=float(np.hypot(*offset)))
+
+
+def follow(times: FloatArray, poses: ArrayLike, speeds: ArrayLike) -> Motion:
+    """
+    Return a motion along poses (n, 3), its rates consistent with `speeds` (n,) and the poses.
+
+    From where it stands for good, it stands exactly: v = 0, and points a millimetre apart.
+    """
+    array, v = np.array(poses, float), np.array(speeds, float)
+    moving = np.flatnonzero(v > 1e-3)
+    stand = int(moving[-1]) + 1 if len(moving) else 0
+    v[stand:] = 0.0
+    if stand < len(array):
+        x, y, yaw = array[stand]
+        apart = STANDING_STEP * (np.arange(len(array) - stand) + (stand > 0))
+        array[stand:, 0] = x + apart * np.cos(yaw)
+        array[stand:, 1] = y + apart * np.sin(yaw)
+        array[stand:, 2] = yaw
+    accelerations = np.gradient(v, times)
+    yaw_rates = np.gradient(np.unwrap(array[:, 2]), times)
+    accelerations[stand:] = yaw_rates[stand:] = 0.0
+    return Motion(times, array, v, accelerations, yaw_rates)
+
+
+def _smooth(u: FloatArray) -> FloatArray:
+    """Return 0 → 1 for u 0 → 1, with level ends and a level bend (a quintic)."""
+    x = np.clip(u, 0.0, 1.0)
+    return np.asarray(x**3 * (10.0 - 15.0 * x + 6.0 * x**2))
