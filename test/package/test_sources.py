@@ -19,6 +19,8 @@ NOT_OURS = {'build', 'install', 'log', 'out', 'data'}
 # Python package index, since rosdep knows no key, or the import is optional (see package.xml).
 PACKAGE_OF = {
     'PIL': 'python3-pil',
+    'autoware_internal_planning_msgs': None,
+    'autoware_planning_msgs': None,
     'cv_bridge': None,
     'numpy': 'python3-numpy',
     'rosbags': None,
@@ -29,6 +31,8 @@ PACKAGE_OF = {
     'transformers': None,
     'yaml': 'python3-yaml',
 }
+# Optional, and only with ROS.
+NOT_ON_PIP = {'autoware_internal_planning_msgs', 'autoware_planning_msgs', 'cv_bridge'}
 
 
 def sources():
@@ -90,7 +94,7 @@ def test_pip_installs_what_the_code_imports():
     text = (ROOT / 'pyproject.toml').read_text()
     listed = set(re.findall(r"'([A-Za-z][\w-]*)[<>=]=?[\d.]+'", text))
     names = set().union(*map(imported, MODULE.rglob('*.py')))
-    needed = {pip_names.get(name, name) for name in names & (PACKAGE_OF.keys() - {'cv_bridge'})}
+    needed = {pip_names.get(name, name) for name in names & (PACKAGE_OF.keys() - NOT_ON_PIP)}
     assert needed <= listed
 
 
