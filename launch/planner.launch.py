@@ -75,8 +75,12 @@ ARGUMENTS = {
 }
 
 
-def planner(context):
-    """Return the planner's process, for the arguments given."""
+def planner(context, more_values=(), more_remappings=()):
+    """
+    Return the planner's process, for the arguments given.
+
+    What another launch file adds: parameters by name, and topics by their names in the node.
+    """
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     if given['rig'] not in RIGS:
         raise ValueError(f'rig:={given["rig"]} is not known: take {ARGUMENTS["rig"][1]}')
@@ -91,6 +95,7 @@ def planner(context):
     if given['use_sim_time'].lower() == 'true':
         # A plain false would overrule what an including launch file sets for all nodes.
         values['use_sim_time'] = True
+    values.update(more_values)
     profiles = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
     with_profile = given['fastdds_profile'] and not any(name in os.environ for name in profiles)
     node = Node(
@@ -99,7 +104,10 @@ def planner(context):
         name='planner',
         namespace=given['namespace'],
         parameters=[*files, values],
-        remappings=[(INPUTS[name], topic) for name, topic in topics.items() if topic],
+        remappings=[
+            *((INPUTS[name], topic) for name, topic in topics.items() if topic),
+            *dict(more_remappings).items(),
+        ],
         additional_env=dict.fromkeys(profiles, given['fastdds_profile']) if with_profile else {},
         output='screen',
     )
