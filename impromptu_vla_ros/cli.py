@@ -56,6 +56,12 @@ def _check_prompts(chosen: argparse.Namespace) -> int:
     return prompts.check_files(chosen.files, chosen.write)
 
 
+def _doctor(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import doctor
+
+    return doctor.run(chosen)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='impromptu-vla', description='Replay, score and check Impromptu VLA on ROS 2.'
@@ -63,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     _add_replay(commands.add_parser('replay', help='score plans against a recorded drive'))
     _add_demo(commands.add_parser('demo', help='play the shipped recordings, write a page'))
+    _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
     check = commands.add_parser(
         'check-prompts', help='compare training records with what this package renders'
     )
@@ -101,6 +108,31 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     add('--out', metavar='DIR', help='where the page goes (default out/replay/BAG)')
     add('--json', metavar='FILE', help='where the numbers go as well')
     parser.set_defaults(run=_replay)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('bag', nargs='?', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    source.add_argument('--graph', action='store_true', help='the running graph (default)')
+    add = parser.add_argument
+    add('--seconds', type=_positive, help='how long to look (default: 5 s, or the whole bag)')
+    add(
+        '--topic',
+        type=_pair,
+        action='append',
+        default=[],
+        metavar='PART=NAME',
+        help='front, front_left, front_right, odometry, acceleration, steering, camera_info',
+    )
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--checkpoint', help='folder or hub name of the model that shall drive')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--cameras', metavar='NAME,…', help='front,front_left,front_right (default: all there)')
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--json', metavar='FILE', help='where the findings go as well')
+    parser.set_defaults(run=_doctor)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

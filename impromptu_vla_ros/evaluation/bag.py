@@ -112,7 +112,7 @@ class Bag:
 
     def sample(self, recorded: Recorded) -> Sample:
         """Return the sample of a message; raise InputError for one that cannot be used."""
-        message = self._deserialize(recorded)
+        message = self.message(recorded)
         if recorded.part in topics.CAMERAS:
             return messages.image_from_message(message, recorded.part)
         if recorded.part == 'odometry':
@@ -154,10 +154,10 @@ class Bag:
         if info is None or picture is None:
             return None
         try:
-            matrix, width, height = messages.camera_matrix_from_message(self._deserialize(info))
+            matrix, width, height = messages.camera_matrix_from_message(self.message(info))
         except InputError:
             return None
-        frame = self._deserialize(picture).header.frame_id
+        frame = self.message(picture).header.frame_id
         found = camera.static_transform(self._edges(), self.base_frame, frame)
         if found is not None:
             return CameraModel(matrix, *found, width, height), 'pose from /tf_static'
@@ -168,10 +168,11 @@ class Bag:
     def _edges(self) -> dict[str, Any]:
         edges: dict[str, Any] = {}
         for recorded in self.messages(['tf_static']):
-            edges.update(messages.transforms_from_message(self._deserialize(recorded)))
+            edges.update(messages.transforms_from_message(self.message(recorded)))
         return edges
 
-    def _deserialize(self, recorded: Recorded) -> Any:
+    def message(self, recorded: Recorded) -> Any:
+        """Return the message itself; raise InputError for one that cannot be read."""
         try:
             return self._reader.deserialize(recorded.raw, recorded.msgtype)
         except Exception as error:  # rosbags lets struct's, numpy's and unicode's errors through
