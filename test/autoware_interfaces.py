@@ -95,12 +95,3 @@ def _loads(library):
     except OSError:  # what it needs is not loaded yet
         return False
     return True
-
-
-def environment(prefix):
-    """Return what a child process must be given to import the packages."""
-    libraries = [str(prefix / 'lib'), os.environ.get('LD_LIBRARY_PATH', '')]
-    return {
-        'LD_LIBRARY_PATH': os.pathsep.join(filter(None, libraries)),
-        'PYTHONPATH': str(next(prefix.glob('lib/python3*/site-packages'))),
-    }

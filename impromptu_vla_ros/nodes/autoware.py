@@ -49,6 +49,7 @@ class AutowareOutput:
 
     def open(self) -> None:
         """Make the publisher, on configure; raise MissingPackages if there are no messages."""
+        self.close()  # of a configure that failed afterwards
         if self._output == 'none':
             return
         autoware_messages.require()

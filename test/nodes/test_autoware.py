@@ -140,7 +140,8 @@ def test_acceleration_is_of_the_magnitude_of_the_motion(autoware):
 
 
 def test_the_queue_is_one_plan(rig, autoware):
-    node, _ = active(rig, 'validator')
+    node, sender = active(rig, 'validator')
+    sender.open()  # again, as after a configure that failed
     (publisher,) = [p for p in node.publishers if p.topic_name.endswith('/output/trajectory')]
     assert publisher.qos_profile.history == HistoryPolicy.KEEP_LAST
     assert publisher.qos_profile.depth == 1
