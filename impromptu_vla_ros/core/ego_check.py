@@ -122,7 +122,16 @@ def _check_orientation(w: Windows) -> list[Finding]:
         bend = np.angle(np.exp(1j * (w.course[two] - w.course[one])))
         turn = (w.turn[one] + w.turn[two]) / 2.0
         bends = np.abs(bend) > TURNING
-        if np.abs(bend[bends]).sum() / WIDTH > ENOUGH_TURN and np.abs(turn[bends]).all():
+        if np.abs(bend[bends]).sum() / WIDTH > ENOUGH_TURN:
+            if np.abs(turn[bends]).max() < 0.1 * np.median(np.abs(bend[bends])):
+                return [
+                    Finding(
+                        'error',
+                        'odometry: orientation does not turn',
+                        'the path bends, and pose.orientation stays as it is',
+                        "publish the vehicle's heading in pose.orientation",
+                    )
+                ]
             ratio, rest = fit_ratio(turn[bends], bend[bends])
             if rest < SPREAD and abs(ratio + 1.0) < MIRROR_BAND:
                 return [

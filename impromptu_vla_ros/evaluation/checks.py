@@ -70,15 +70,19 @@ def _missing(seen: Evidence) -> Iterator[Finding]:
 
 
 def _refused(part: str, stream: Stream) -> Iterator[Finding]:
-    for reason, count in stream.refused.most_common(3):
-        problem, _, remedy = reason.partition(': ')
-        optional = part not in (*CAMERAS, 'odometry')
-        yield Finding(
-            'warn' if optional else 'error',
-            f'{part}: unusable',
-            f'{count} of {len(stream.received)} messages: {problem}',
-            remedy or 'calibrate the camera, and publish width, height and k',
-        )
+    if not stream.refused:
+        return
+    # Each may name its own numbers: one stands for all.
+    reason = stream.refused.most_common(1)[0][0]
+    problem, _, remedy = reason.partition(': ')
+    if part.endswith(INFO):
+        problem, remedy = reason, 'calibrate the camera, and publish width, height and k'
+    yield Finding(
+        'error' if part in (*CAMERAS, 'odometry') else 'warn',
+        f'{part}: unusable',
+        f'{stream.refused.total()} of {len(stream.received)} messages: {problem}',
+        remedy,
+    )
 
 
 def _rate(part: str, stream: Stream) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from impromptu_vla_ros import messages
@@ -44,8 +45,16 @@ class Stream:
 
     @property
     def rate(self) -> float:
-        """Return messages per second, 0 for fewer than two."""
-        return (len(self.received) - 1) / self.seconds if self.seconds > 0.0 else 0.0
+        """
+        Return messages per second of the stamps' clock, 0 for fewer than two.
+
+        Where the stamps are not in order the receive times tell; those of a slow simulator
+        would not.
+        """
+        in_order = all(one < two for one, two in pairwise(self.stamps))
+        seconds = (self.stamps[-1] - self.stamps[0]) / 1e9 if in_order and self.stamps else 0.0
+        seconds = seconds or self.seconds
+        return (len(self.received) - 1) / seconds if seconds > 0.0 else 0.0
 
 
 @dataclass
@@ -53,12 +62,14 @@ class Evidence:
     """
     All that was seen: the inputs by part, the usable ego samples, and how long was looked.
 
-    `live` tells a running graph (receive times are now) from a recording.
+    `live` tells a running graph (receive times are now) from a recording. `clock_step` (s) is
+    how coarse its clock is.
     """
 
     streams: dict[str, Stream]
     live: bool
     base_frame: str = 'base_link'
+    clock_step: float = 0.0
     odometry: list[Odometry] = field(default_factory=list)
     acceleration: list[Acceleration] = field(default_factory=list)
     steering: list[Steering] = field(default_factory=list)

@@ -19,12 +19,14 @@ from rclpy.signals import SignalHandlerOptions
 from impromptu_vla_ros import messages
 from impromptu_vla_ros.core.findings import Finding
 from impromptu_vla_ros.evaluation.evidence import Evidence, Stream, with_camera_infos
-from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError, Topic, choose
+from impromptu_vla_ros.evaluation.topics import CAMERAS, IMAGE_TYPES, BagError, Topic, choose
 
 NAME = 'impromptu_vla_doctor'
 CLOCK = '/clock'
 # Discovery takes 0 or about 2 s.
 DISCOVERY = 3.0
+# Of a clock with longer steps (s) the stamps are compared as if it had these.
+COARSEST = 0.5
 ODOMETRY = 'nav_msgs/msg/Odometry'
 
 
@@ -132,7 +134,10 @@ class _Watch:
         self.seen.add(part, now, deserialize_message(raw, kind), len(raw))
 
     def _on_clock(self, kind: Any, raw: bytes) -> None:
-        self._now = messages.nanoseconds(deserialize_message(raw, kind).clock)
+        now = messages.nanoseconds(deserialize_message(raw, kind).clock)
+        step = (now - self._now) / 1e9 if self._now is not None else 0.0
+        self.seen.clock_step = min(max(self.seen.clock_step, step), COARSEST)
+        self._now = now
 
     def _endpoints(self, part: str, topic: str) -> Iterator[Finding]:
         publishers = self._node.get_publishers_info_by_topic(topic)
@@ -156,16 +161,23 @@ class _Watch:
                     )
 
     def _unheard(self) -> Iterator[Finding]:
-        """Yield which odometry is listened to while nobody publishes it."""
+        """Yield which inputs are listened to while nobody publishes them, in either transport."""
+        found = set()
         for topic, kinds in self._node.get_topic_names_and_types():
-            if ODOMETRY in kinds and not self._node.count_publishers(topic):
-                names = ', '.join(map(_name, self._listeners(topic)))
-                yield Finding(
-                    'warn',
-                    'odometry: nobody publishes it',
-                    f'{names} listens to {topic}',
-                    'remap it to the topic that the localization publishes',
-                )
+            base = topic.removesuffix('/compressed')
+            both = (base, f'{base}/compressed')
+            heard = any(map(self._node.count_publishers, both))
+            if not heard and {*kinds} & {ODOMETRY, *IMAGE_TYPES} and self._listeners(topic):
+                found.add(topic)
+        for topic in sorted(found):
+            if topic.removesuffix('/compressed') in found - {topic}:
+                continue
+            yield Finding(
+                'warn',
+                f'{topic}: nobody publishes it',
+                f'{", ".join(map(_name, self._listeners(topic)))} listens to it',
+                'remap it to the topic that the driver or the localization publishes',
+            )
 
     def _clocks(self) -> Iterator[Finding]:
         timed = {_name(listener) for listener in self._listeners(CLOCK)}

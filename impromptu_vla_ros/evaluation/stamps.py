@@ -82,7 +82,7 @@ def check_delays(seen: Evidence) -> Iterator[Finding]:
         )
     for part, delay in delays.items():
         off = delay - base
-        if AHEAD <= off <= SLOW:
+        if AHEAD - seen.clock_step <= off <= SLOW + seen.clock_step:
             continue
         side = 'ahead of' if off < 0.0 else 'behind'
         yield Finding(

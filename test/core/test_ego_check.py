@@ -121,6 +121,11 @@ def test_a_left_handed_orientation_is_named():
     assert whats(check_ego(odometry)) == ['odometry: left-handed orientation']
 
 
+def test_an_orientation_that_nobody_fills_is_named():
+    odometry = [replace(o, pose=Pose(o.pose.x, o.pose.y, 0.0)) for o in drive()[0]]
+    assert whats(check_ego(odometry)) == ['odometry: orientation does not turn']
+
+
 def test_an_orientation_beside_the_way_is_named():
     odometry = [replace(o, pose=Pose(o.pose.x, o.pose.y, o.pose.yaw + 1.57)) for o in drive()[0]]
     (found,) = check_ego(odometry)
