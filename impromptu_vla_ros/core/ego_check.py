@@ -57,12 +57,12 @@ def check_ego(
     turned = float(np.abs(windows.turn).sum()) / WIDTH
     if way < ENOUGH_WAY:
         return (_untold(f'{way:.1f} m', f'drive {ENOUGH_WAY:.0f} m and round a corner'),)
-    found = _check_orientation(windows)
-    if not found:
-        found = [*_check_speed(windows), *_check_yaw_rate(windows), *_check_axle(windows)]
-        start = samples[0].stamp
-        found += check_acceleration(windows, acceleration, start)
-        found += check_steering(windows, steering, start, wheelbase)
+    if found := _check_orientation(windows):
+        return tuple(found)  # along a wrong heading every other number is wrong, too
+    found = [*_check_speed(windows), *_check_yaw_rate(windows), *_check_axle(windows)]
+    start = samples[0].stamp
+    found += check_acceleration(windows, acceleration, start)
+    found += check_steering(windows, steering, start, wheelbase)
     if turned < ENOUGH_TURN:
         found.append(_untold(f'{math.degrees(turned):.0f}° of turns', 'drive round a corner'))
     return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
