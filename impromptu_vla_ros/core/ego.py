@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,8 @@ MAX_GAP = 0.5
 SLOPE = 0.5
 # A pose this far from where speed and turn rate put it is a correction of the localization.
 JUMP = 1.0
+# So many of them within a second are no corrections: two sources contradict each other.
+MANY_JUMPS = 3
 # Without odometry for longer the ego is somewhere else than predicted.
 LONGEST_PREDICTION = 0.5
 # A measured acceleration or steering angle this near an instant counts as of that instant.
@@ -49,10 +52,12 @@ class EgoHistory:
         self.acceleration: Timeline[Acceleration] = Timeline('acceleration', keep, 5000)
         self.steering: Timeline[Steering] = Timeline('steering', keep, 5000)
         self._change: Pose | None = None
+        self._jumps: deque[int] = deque(maxlen=MANY_JUMPS)
 
     def clear(self) -> None:
         """Forget every sample."""
         self._change = None
+        self._jumps.clear()
         self.odometry.clear()
         self.acceleration.clear()
         self.steering.clear()
@@ -69,6 +74,7 @@ class EgoHistory:
             self.odometry.clear()
         elif newest is not None and (change := _jump(newest, sample)) is not None:
             self.odometry.counts['pose jumped'] += 1
+            self._jumps.append(sample.stamp)
             self.odometry.rewrite(lambda old: replace(old, pose=motion.moved(change, old.pose)))
             self._change = change if self._change is None else motion.moved(change, self._change)
         return self.odometry.add(sample)
@@ -81,6 +87,12 @@ class EgoHistory:
         """
         change, self._change = self._change, None
         return change
+
+    @property
+    def contradicted(self) -> bool:
+        """Return whether the newest poses jump to and fro, so that none can be trusted."""
+        newest, many = self.odometry.newest, len(self._jumps) == MANY_JUMPS
+        return many and newest is not None and newest.stamp - self._jumps[0] < NANOSECONDS
 
     def pose(self, stamp: int) -> Pose | None:
         """Return the interpolated pose, None outside the history or inside a gap."""
@@ -98,15 +110,20 @@ class EgoHistory:
         From the newest sample on it keeps its turn rate and acceleration.
         """
         newest = self.odometry.newest
-        if newest is None or not 0 <= now - newest.stamp <= LONGEST_PREDICTION * NANOSECONDS:
+        if newest is None or now - newest.stamp > LONGEST_PREDICTION * NANOSECONDS:
             return None
-        vx, _, yaw_rate = self._velocity(newest.stamp)
-        ax, _ = self._acceleration(newest.stamp, newest.stamp, vx, yaw_rate)
+        # Stamps may lie a little ahead of the clock: then the ego at `now` is in the history.
+        start = min(now, newest.stamp)
+        before = self.pose(start)
+        if before is None:
+            return None
+        vx, _, yaw_rate = self._velocity(start)
+        ax, _ = self._acceleration(start, start, vx, yaw_rate)
         known = [value if math.isfinite(value) else 0.0 for value in (vx, yaw_rate, ax)]
-        ahead = (now - newest.stamp) / NANOSECONDS
+        ahead = (now - start) / NANOSECONDS
         x, y, yaw = motion.rollout(known[0], known[1], known[2], [ahead])[0]
-        (outer,) = motion.from_frame(newest.pose, [[x, y]])
-        pose = Pose(float(outer[0]), float(outer[1]), motion.wrap(newest.pose.yaw + float(yaw)))
+        (outer,) = motion.from_frame(before, [[x, y]])
+        pose = Pose(float(outer[0]), float(outer[1]), motion.wrap(before.yaw + float(yaw)))
         speed = known[0] + known[2] * ahead
         return EgoNow(pose, speed if speed * known[0] > 0.0 else 0.0, known[2])
 

@@ -7,12 +7,13 @@ The guard sees numbers only, and does not trust what made them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from impromptu_vla_ros.core import motion
 from impromptu_vla_ros.core.retiming import Motion
+from impromptu_vla_ros.core.settings import setting
 from impromptu_vla_ros.core.structs import EgoNow, FloatArray
 
 # Below this speed (m/s) a curvature or a lateral acceleration of points is noise.
@@ -21,43 +22,65 @@ SLOW = 0.5
 WINDOW = 0.5
 
 
-def limit(default: float, unit: str, description: str) -> float:
-    """Return a field of Limits that carries its unit, meaning and source."""
-    metadata = {'unit': unit, 'description': description}
-    made: float = field(default=default, metadata=metadata)
-    return made
-
-
 @dataclass(frozen=True)
 class Limits:
-    """What a motion may not exceed."""
+    """What a plan may not exceed, or its answer is not followed."""
 
-    speed: float = limit(30.0, 'm/s', 'Highest speed; 108 km/h, beyond the training data.')
-    acceleration: float = limit(
-        5.0, 'm/s^2', "Strongest speeding up; Autoware's trajectory concatenator rejects more."
+    speed: float = setting(30.0, 'Highest speed.', '108 km/h.', unit='m/s', limits=(0.1, 100.0))
+    acceleration: float = setting(
+        5.0,
+        'Strongest speeding up.',
+        "Autoware's trajectory concatenator rejects more.",
+        unit='m/s^2',
+        limits=(0.1, 20.0),
     )
-    deceleration: float = limit(
-        8.0, 'm/s^2', 'Strongest braking; a dry road gives about this (UN R13-H: 6.43 at least).'
+    deceleration: float = setting(
+        8.0,
+        'Strongest braking.',
+        'About what a dry road gives (UN R13-H asks for 6.43).',
+        unit='m/s^2',
+        limits=(0.1, 20.0),
     )
-    lateral_acceleration: float = limit(
-        6.0, 'm/s^2', "Strongest turning; Autoware's planning_validator errs at 9.8."
+    lateral_acceleration: float = setting(
+        6.0,
+        'Strongest turning.',
+        "Autoware's planning_validator reports 9.8.",
+        unit='m/s^2',
+        limits=(0.1, 20.0),
     )
-    jerk: float = limit(15.0, 'm/s^3', 'Fastest change of acceleration, over 0.5 s.')
-    curvature: float = limit(
-        0.25, '1/m', 'Tightest turn: a circle of 4 m radius, tighter than any car turns.'
+    jerk: float = setting(
+        15.0,
+        'Fastest change of the acceleration, over 0.5 s.',
+        'Full braking within half a second.',
+        unit='m/s^3',
+        limits=(0.1, 200.0),
     )
-    yaw_rate: float = limit(1.0, 'rad/s', 'Fastest turning; 57 deg/s at walking pace.')
-    reversing: float = limit(
-        0.2, 'm', 'Longest way backwards; reversing was filtered out of the training data.'
+    curvature: float = setting(
+        0.25, 'Tightest turn.', 'A circle of 4 m radius.', unit='1/m', limits=(0.01, 1.0)
     )
-    jump: float = limit(
-        0.3, 'm', 'Farthest step from the plan before, and from the ego, at the same time.'
+    yaw_rate: float = setting(
+        1.0, 'Fastest turning.', '57 deg/s.', unit='rad/s', limits=(0.01, 6.3)
     )
-    first_speed: float = limit(
-        3.0, 'm/s', 'Largest gap between the ego and the speed to the first waypoint.'
+    reversing: float = setting(
+        0.2,
+        'Longest way backwards.',
+        'Reversing was filtered out of the training data.',
+        unit='m',
+        limits=(0.0, 10.0),
     )
-    start: float = limit(
-        1.0, 'm', "Farthest first point from the ego (planning_validator's lon_distance_dev)."
+    jump: float = setting(
+        0.3,
+        'Farthest step from the plan before, where it is a step from the ego too.',
+        'What a blend of half a second can hide.',
+        unit='m',
+        limits=(0.0, 10.0),
+    )
+    start: float = setting(
+        1.0,
+        'Farthest start from the ego.',
+        "Autoware's planning_validator reports more (lon_distance_deviation).",
+        unit='m',
+        limits=(0.0, 10.0),
     )
 
 
@@ -77,30 +100,6 @@ def violations(planned: Motion, ego: EgoNow, limits: Limits, step: float = 0.0) 
         if value > allowed:
             unit = Limits.__dataclass_fields__[name].metadata['unit']
             found.append(f'{name}: {value:.2f} {unit}, {allowed:g} allowed')
-    return tuple(found)
-
-
-def waypoint_violations(
-    points: FloatArray, spacing: float, speed: float, limits: Limits
-) -> tuple[str, ...]:
-    """
-    Return what is wrong with an answer's own waypoints (n, 2), before they are smoothed.
-
-    `speed` in m/s is the ego's at capture time; points are in its frame then.
-    """
-    path = np.vstack([[0.0, 0.0], points])
-    steps = np.diff(path, axis=0)
-    lengths = np.hypot(*steps.T)
-    backwards = max(0.0, -float(np.minimum.accumulate(points[:, 0]).min()))
-    gap = abs(float(lengths[0]) / spacing - max(speed, 0.0))
-    found = []
-    if backwards > limits.reversing:
-        found.append(f'reversing: {backwards:.2f} m, {limits.reversing:g} allowed')
-    if gap > limits.first_speed:
-        found.append(f'first_speed: {gap:.2f} m/s, {limits.first_speed:g} allowed')
-    fastest = float(lengths.max()) / spacing
-    if fastest > limits.speed:
-        found.append(f'speed: {fastest:.2f} m/s, {limits.speed:g} allowed')
     return tuple(found)
 
 

@@ -15,14 +15,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from impromptu_vla_ros.core.settings import setting
 from impromptu_vla_ros.core.structs import FloatArray
 
 # Steps slower than this to the very end are a stop (Autoware's stop fixer: 0.25 m/s).
 STOP_SPEED = 0.25
 # Knots of the geometry lie at least this far apart: waypoints are rounded to a centimetre.
 KNOT_SPACING = 0.5
-# Beyond the model's horizon the plan brakes gently; comfort limit of ISO 15622 is far above.
-EXTENSION_DECELERATION = 1.0
+# Beyond the horizon the plan brakes gently: planning_validator multiplies braking and curvature
+# (its lateral jerk), and the arc goes on.
+EXTENSION_DECELERATION = 0.5
 # The tightest turn the extension continues, 1/m: a circle of 5 m radius.
 EXTENSION_CURVATURE = 0.2
 
@@ -52,13 +54,15 @@ class TimedPath:
 
     def distance(self, seconds: ArrayLike) -> FloatArray:
         """Return how far along the path is after these seconds, m, never decreasing."""
-        t = np.maximum(np.asarray(seconds, float), 0.0)
+        t = np.asarray(seconds, float)
+        # Before it began it went straight on, where the clock lags behind the stamps.
+        before, t = np.minimum(t, 0.0) * float(self.rates[0]), np.maximum(t, 0.0)
         inside = _hermite(self.times, self.distances, self.rates, np.minimum(t, self.horizon))
         beyond = np.maximum(t - self.horizon, 0.0)
         last = float(self.rates[-1])
         beyond = np.minimum(beyond, last / EXTENSION_DECELERATION)
         rolled = last * beyond - 0.5 * EXTENSION_DECELERATION * beyond**2
-        return np.asarray(inside + rolled, float)
+        return np.asarray(before + inside + rolled, float)
 
     def speed(self, seconds: ArrayLike) -> FloatArray:
         """Return the speed along the path after these seconds, m/s, never negative."""
@@ -92,15 +96,22 @@ class TimedPath:
 
 @dataclass(frozen=True)
 class Stop:
-    """
-    How the car comes to a stop: `deceleration` in m/s², reached with `jerk` in m/s³.
+    """How the car comes to a stop when no answer holds."""
 
-    The defaults are the nominal stop of Autoware's stopping plugins doubled: firm, and no more
-    than planning_validator's length rule (v²/6) assumes.
-    """
-
-    deceleration: float = 2.5
-    jerk: float = 3.0
+    deceleration: float = setting(
+        2.5,
+        'Braking of the stop plan.',
+        "No more than Autoware's planning_validator assumes in its length rule: 3.",
+        unit='m/s^2',
+        limits=(0.3, 8.0),
+    )
+    jerk: float = setting(
+        3.0,
+        'How fast that braking is reached.',
+        "That of Autoware's stopping plugins.",
+        unit='m/s^3',
+        limits=(0.5, 30.0),
+    )
 
     def profile(self, speed: float, acceleration: float) -> tuple[FloatArray, ...]:
         """Return times (n,), distances (n,) and speeds (n,) from `speed` to a stand."""
@@ -119,6 +130,12 @@ class Stop:
         rows.append((len(rows) * step, s, 0.0))
         columns = np.array(rows).T
         return columns[0], columns[1], columns[2]
+
+
+def nearest(path: TimedPath, point: ArrayLike) -> float:
+    """Return how far along the path, m, it comes nearest to a point (2,); it may go on."""
+    s = np.arange(float(path.marks[0]), float(path.marks[-1]) + 20.0, 0.05)
+    return float(s[np.argmin(np.hypot(*(path.poses(s)[:, :2] - np.asarray(point, float)).T))])
 
 
 def timed_path(points: ArrayLike, spacing: float, speed: float) -> TimedPath:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,9 @@ from impromptu_vla_ros.core.structs import (
     Plan,
     Pose,
     Query,
-    Trajectory,
 )
+from impromptu_vla_ros.core.timeline import Timeline
+from impromptu_vla_ros.core.told import relative_poses, told_plan
 
 
 @dataclass(frozen=True)
@@ -112,38 +114,51 @@ class Planner:
         try:
             if question is None or question.query is not query:
                 raise AnswerError(f'nobody waits for the answer to stamp {query.stamp} any more')
-            trajectory = self._trajectory(question.observation, answer)
+            told = self._told(question.observation, answer)
         except AnswerError:
             self.counts['refused'] += 1
             raise
         self.counts['answered'] += 1
-        told = self._plan(question.observation, trajectory, answer, now)
-        self._follow(question.observation, told, now)
+        self._follow(told, question.observation.states[-1].vx, now)
         return told
 
     def plan(self, now: int) -> Plan | None:
         """
         Return the plan to publish at `now`, from the predicted ego pose on; None if unknown.
 
-        It comes from the newest answer that holds, else it is the way to a stop.
+        It comes from the newest answer that holds, else it is the way to a stop; so it is where
+        the odometry contradicts itself and nobody knows where an answer lies.
         """
+        if self.buffer.ego.contradicted:
+            self._policy.forget()
         newest = self.buffer.ego.odometry.newest
-        return self._policy.current(
-            now, self.buffer.ego.predict(now), newest.frame_id if newest is not None else ''
-        )
+        frame_id = newest.frame_id if newest is not None else ''
+        plan = self._policy.current(now, self.buffer.ego.predict(now), frame_id)
+        if plan is None:
+            return None
+        answer = (now - plan.capture_stamp) / NANOSECONDS
+        ages = {**self._ages(now), **({'answer': answer} if plan.capture_stamp else {})}
+        return replace(plan, ages=ages)
 
-    def _follow(self, observation: Observation, told: Plan, now: int) -> None:
-        ego = self.buffer.ego.predict(now)
-        if ego is None:
-            return
-        relative = relative_poses(told)
+    def _told(self, observation: Observation, answer: Answer) -> Plan:
         speed = observation.states[-1].vx
-        path = timed_path(
-            relative[1:, :2], self.dialect.spacing, speed if math.isfinite(speed) else 0.0
+        told = told_plan(
+            self.dialect,
+            answer.text,
+            observation.stamp,
+            observation.anchor,
+            observation.frame_id,
+            speed,
         )
-        followed = Followed(
-            path, told.stamp, told.anchor, told.anchor_frame_id, float(told.times[-1]), told
-        )
+        return replace(told, latencies=dict(answer.latencies))
+
+    def _follow(self, told: Plan, speed: float, now: int) -> None:
+        ego = self.buffer.ego.predict(now)
+        waypoints = relative_poses(told)[1:, :2]
+        begun = speed if math.isfinite(speed) else 0.0
+        path = timed_path(waypoints, self.dialect.spacing, begun)
+        horizon = float(told.times[-1])
+        followed = Followed(path, told.stamp, told.anchor, told.anchor_frame_id, horizon, told)
         taken = self._policy.offer(followed, now, ego)
         self.counts['followed' if taken else 'not followed'] += 1
 
@@ -187,65 +202,16 @@ class Planner:
             for (x, y), s, bend in zip(points, states, bends, strict=True)
         ]
 
-    def _trajectory(self, observation: Observation, answer: Answer) -> Trajectory:
-        decoded = codec.decode_trajectory(self.dialect, answer.text)
-        speed = observation.states[-1].vx
-        moving = speed if math.isfinite(speed) else 0.0
-        return codec.without_current_pose(decoded, moving)
-
-    def _plan(
-        self, observation: Observation, trajectory: Trajectory, answer: Answer, now: int
-    ) -> Plan:
-        relative = motion.rear_axle(trajectory.points, self.dialect.reference_ahead)
-        relative = np.vstack([np.zeros(3), relative])
-        speed = observation.states[-1].vx
-        first = speed if math.isfinite(speed) else float(np.hypot(*relative[1, :2])) / 0.5
-        speeds, accelerations, yaw_rates = motion.profile(relative, trajectory.spacing, first)
-        anchor = observation.anchor
-        poses = np.column_stack(
-            [motion.from_frame(anchor, relative[:, :2]), relative[:, 2] + anchor.yaw]
-        )
-        return Plan(
-            stamp=observation.stamp,
-            frame_id=observation.frame_id,
-            times=np.concatenate([[0.0], trajectory.times]),
-            poses=poses,
-            speeds=speeds,
-            accelerations=accelerations,
-            yaw_rates=yaw_rates,
-            deviations=np.full(len(poses), np.nan),
-            extended_from=len(poses),
-            tier='fresh',
-            violations=codec.implausibilities(trajectory),
-            capture_stamp=observation.stamp,
-            anchor=anchor,
-            anchor_frame_id=observation.frame_id,
-            answer=answer.text,
-            dialect=self.dialect.name,
-            latencies=dict(answer.latencies),
-            ages=self._ages(observation, now),
-        )
-
-    def _ages(self, observation: Observation, now: int) -> dict[str, float]:
-        ages = {image.camera: image.stamp for image in observation.images}
-        newest = self.buffer.ego.odometry.newest
-        if newest is not None:
-            ages['odometry'] = newest.stamp
-        ages['answer'] = observation.stamp
-        return {name: (now - stamp) / NANOSECONDS for name, stamp in ages.items()}
-
-
-def relative_poses(plan: Plan) -> FloatArray:
-    """Return the plan's poses (n, 3) in the ego frame at capture time."""
-    if plan.frame_id != plan.anchor_frame_id:
-        return plan.poses
-    yaws = plan.poses[:, 2] - plan.anchor.yaw
-    return np.column_stack([motion.to_frame(plan.anchor, plan.poses[:, :2]), yaws])
-
-
-def in_base_link(plan: Plan, base_frame: str) -> Plan:
-    """Return the plan with its poses in the ego frame at capture time."""
-    return replace(plan, frame_id=base_frame, poses=relative_poses(plan))
+    def _ages(self, now: int) -> dict[str, float]:
+        """Return how old each input's newest message is, s."""
+        inputs: list[Timeline[Any]]
+        inputs = [*self.buffer.frames.values(), self.buffer.ego.odometry]
+        newest = {timeline.name: timeline.newest for timeline in inputs}
+        return {
+            name: (now - sample.stamp) / NANOSECONDS
+            for name, sample in newest.items()
+            if sample is not None
+        }
 
 
 def _rollout(state: EgoState, times: FloatArray) -> FloatArray:

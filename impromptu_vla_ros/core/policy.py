@@ -9,27 +9,42 @@ decides. A stop once begun goes on as it began until an answer is taken again.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from impromptu_vla_ros.core import guard, motion
 from impromptu_vla_ros.core.guard import Limits
-from impromptu_vla_ros.core.paths import Stop, TimedPath, braking, straight
+from impromptu_vla_ros.core.paths import Stop, TimedPath, braking, nearest, straight
 from impromptu_vla_ros.core.retiming import Motion, retime
+from impromptu_vla_ros.core.settings import setting
 from impromptu_vla_ros.core.structs import NANOSECONDS, EgoNow, Plan, Pose
+
+# A picture may be stamped this many seconds ahead of the clock: that of a simulation ticks late.
+AHEAD = 0.2
 
 FRESH, HELD, STOPPING, STANDING = 'fresh', 'held', 'stopping', 'standing'
 
 
 @dataclass(frozen=True)
 class Ages:
-    """How long an answer is followed, in s: `fresh` and `held` after its capture time."""
+    """How long an answer is followed, from its capture time on."""
 
-    fresh: float = 1.5
-    held: float = 3.0
-    horizon_left: float = 1.0
+    fresh: float = setting(1.5, 'A younger answer is fresh.', unit='s', limits=(0.05, 10.0))
+    held: float = setting(
+        3.0,
+        'An answer this old is followed no more: the car stops.',
+        'Beyond it the scene is another one.',
+        unit='s',
+        limits=(0.05, 10.0),
+    )
+    horizon_left: float = setting(
+        1.0,
+        "Less of the model's own horizon left, and the car stops.",
+        'What lies beyond it is extrapolated.',
+        unit='s',
+        limits=(0.0, 5.0),
+    )
 
 
 @dataclass(frozen=True)
@@ -37,8 +52,8 @@ class Followed:
     """
     What is followed: a path that began at `anchor` in `frame_id` at `stamp`.
 
-    `told` is the plan it was made of, None where no answer is behind it; `horizon` is the
-    seconds that the model itself spoke of.
+    `told` is the plan it was made of, None where it is a stop; `stop` is then the stop's tier.
+    `horizon` is the seconds that the model itself spoke of.
     """
 
     path: TimedPath
@@ -47,6 +62,7 @@ class Followed:
     frame_id: str
     horizon: float
     told: Plan | None = None
+    stop: str | None = None
 
     def elapsed(self, now: int) -> float:
         """Return the seconds since the path began."""
@@ -69,17 +85,22 @@ class Policy:
         self._ages = ages or Ages()
         self._stop = stop or Stop()
         self._followed: Followed | None = None
-        self._tier = STANDING
 
-    def offer(self, offered: Followed, now: int, ego: EgoNow) -> bool:
+    def offer(self, offered: Followed, now: int, ego: EgoNow | None) -> bool:
         """Take an answer's path if nothing is wrong with it now; return whether it is taken."""
+        if ego is None:
+            self.refused = ('ego: no odometry, and nobody knows where the answer would begin',)
+            return False
         planned = retime(offered.path, offered.anchor, offered.elapsed(now), ego)
         found = guard.violations(planned, ego, self._limits, self._step(offered, now))
+        if self._tier_of(offered, now) is None:
+            age = offered.elapsed(now)
+            why = 'too old to be followed' if age > 0.0 else 'ahead of the clock: synchronize them'
+            found = (f'age: {age:.2f} s, {why}', *found)
         self.refused = found
-        if found or self._tier_of(offered, now) is None:
-            return False
-        self._followed = offered
-        return True
+        if not found:
+            self._followed = offered
+        return not found
 
     def current(self, now: int, ego: EgoNow | None, frame_id: str) -> Plan | None:
         """
@@ -88,24 +109,28 @@ class Policy:
         `ego` is predicted to `now` in `frame_id`, None where the odometry is lost: then the
         car is taken to be where the plan wants it.
         """
-        if ego is None and self._followed is None:
-            return None
         if self._followed is not None and ego is not None and self._followed.frame_id != frame_id:
             self._followed = None  # another frame begins: what lies in the old one is nowhere
-        tier = self._tier_of(self._followed, now) if self._followed is not None else None
-        if tier is None:
-            tier = self._begin_stop(now, ego, frame_id)
-        followed = self._followed
-        assert followed is not None
-        elapsed = followed.elapsed(now)
-        place = ego or _expected(followed, elapsed)
-        planned = retime(followed.path, followed.anchor, elapsed, place)
+        followed = self._followed or self._straight_stop(now, ego, frame_id)
+        if followed is None:
+            return None
+        if self._tier_of(followed, now) is None:
+            followed = self._stop_along(followed, now, ego)
+        planned, place = _retimed(followed, now, ego)
         found = guard.violations(planned, place, self._limits)
-        if found and tier in (FRESH, HELD):
-            self._followed = None
-            return self.current(now, ego, frame_id)
-        self._tier = tier
-        return _plan(followed, planned, tier, now, found)
+        if found and followed.told is not None:
+            # The car is not where this plan can be driven from: no path is known any more.
+            followed = self._straight_stop(now, place, followed.frame_id)
+        elif followed.told is None and planned.offset > self._limits.jump:
+            # Somebody else drives: the stop begins anew, from where the car is now.
+            followed = self._stop_along(followed, now, ego)
+            if _retimed(followed, now, ego)[0].offset > self._limits.jump:
+                followed = self._straight_stop(now, place, followed.frame_id)
+        assert followed is not None
+        self._followed = followed
+        planned, place = _retimed(followed, now, ego)
+        found = guard.violations(planned, place, self._limits)
+        return _plan(followed, planned, self._tier_of(followed, now) or STANDING, now, found)
 
     def rebase(self, change: Pose) -> None:
         """Move what is followed with its frame, after a jump: `change` maps old poses to new."""
@@ -116,34 +141,31 @@ class Policy:
     def forget(self) -> None:
         """Follow nothing, as after a jump of the clock."""
         self._followed = None
-        self._tier = STANDING
 
     def _tier_of(self, followed: Followed, now: int) -> str | None:
         """Return the tier by age, None where it may be followed no more."""
         if followed.told is None:
-            return self._tier
+            return followed.stop
         age = followed.elapsed(now)
         left = followed.horizon - age
-        if age < 0.0 or age > self._ages.held or left < self._ages.horizon_left:
+        if age < -AHEAD or age > self._ages.held or left < self._ages.horizon_left:
             return None
         return FRESH if age < self._ages.fresh else HELD
 
-    def _begin_stop(self, now: int, ego: EgoNow | None, frame_id: str) -> str:
-        """Follow the way to a stop from here: along the last path if there is one."""
-        followed = self._followed
-        if followed is not None:
-            elapsed = followed.elapsed(now)
-            place = ego or _expected(followed, elapsed)
-            start = float(followed.path.distance([elapsed])[0])
-            path = braking(followed.path, start, place.speed, place.acceleration, self._stop)
-            anchor, tier = followed.anchor, STOPPING
-        else:
-            assert ego is not None
-            path = braking(straight(), 0.0, ego.speed, ego.acceleration, self._stop)
-            anchor, tier = ego.pose, STANDING
-        self._followed = Followed(path, now, anchor, frame_id, 0.0)
-        self._tier = tier
-        return tier
+    def _stop_along(self, followed: Followed, now: int, ego: EgoNow | None) -> Followed:
+        """Return the way to a stop along what was followed, from where the car is."""
+        place = ego or _expected(followed, followed.elapsed(now))
+        point = motion.to_frame(followed.anchor, [[place.pose.x, place.pose.y]])[0]
+        start = nearest(followed.path, point)
+        path = braking(followed.path, start, place.speed, place.acceleration, self._stop)
+        stop = followed.stop or STOPPING
+        return replace(followed, path=path, stamp=now, horizon=0.0, told=None, stop=stop)
+
+    def _straight_stop(self, now: int, ego: EgoNow | None, frame_id: str) -> Followed | None:
+        if ego is None:
+            return None
+        path = braking(straight(), 0.0, ego.speed, ego.acceleration, self._stop)
+        return Followed(path, now, ego.pose, frame_id, 0.0, stop=STANDING)
 
     def _step(self, offered: Followed, now: int) -> float:
         """Return how far, in m, an answer's path lies now from the answer followed so far."""
@@ -152,6 +174,13 @@ class Policy:
             return 0.0
         old, new = (_expected(each, each.elapsed(now)).pose for each in (followed, offered))
         return math.hypot(new.x - old.x, new.y - old.y)
+
+
+def _retimed(followed: Followed, now: int, ego: EgoNow | None) -> tuple[Motion, EgoNow]:
+    """Return the motion from now on, and the ego it begins at."""
+    elapsed = followed.elapsed(now)
+    place = ego or _expected(followed, elapsed)
+    return retime(followed.path, followed.anchor, elapsed, place), place
 
 
 def _expected(followed: Followed, elapsed: float) -> EgoNow:
@@ -170,10 +199,6 @@ def _plan(
     told = followed.told
     left = followed.horizon - followed.elapsed(now) if told is not None else -1.0
     own = int(np.searchsorted(planned.times, left + 1e-9, side='right')) if left >= 0.0 else 0
-    ages = dict(told.ages) if told is not None else {}
-    latencies: Mapping[str, float] = told.latencies if told is not None else {}
-    if told is not None:
-        ages['answer'] = (now - told.capture_stamp) / NANOSECONDS
     return Plan(
         stamp=now,
         frame_id=followed.frame_id,
@@ -191,6 +216,5 @@ def _plan(
         anchor_frame_id=followed.frame_id,
         answer=told.answer if told is not None else '',
         dialect=told.dialect if told is not None else '',
-        latencies=latencies,
-        ages=ages,
+        latencies=told.latencies if told is not None else {},
     )

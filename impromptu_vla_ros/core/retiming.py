@@ -28,6 +28,8 @@ VALIDATOR_DECELERATION = 3.0
 VALIDATOR_MARGIN = 2.0
 # No plan is extended further than this; a car that rolls on forever is not a plan.
 LONGEST = 15.0
+# Below this speed, m/s, the way through points tells no heading.
+SLOW = 1.0
 # Points of a standing car are distinct, or a controller has no direction: 1 mm each.
 STANDING_STEP = 0.001
 
@@ -77,11 +79,11 @@ def retime(path: TimedPath, anchor: Pose, elapsed: float, ego: EgoNow) -> Motion
     relative = path.poses(distances)
     xy = motion.from_frame(anchor, relative[:, :2])
     offset = np.array([ego.pose.x, ego.pose.y]) - xy[0]
-    turned = motion.wrap(ego.pose.yaw - anchor.yaw - float(relative[0, 2]))
     fade = 1.0 - _smooth(times / BLEND)
     xy = xy + fade[:, None] * offset
-    yaw = anchor.yaw + relative[:, 2] + fade * turned
     speeds = path.speed(elapsed + times)
+    yaw = _tangents(xy, anchor.yaw + relative[:, 2], speeds)
+    yaw = yaw + fade * motion.wrap(ego.pose.yaw - float(yaw[0]))
     planned = follow(times, np.column_stack([xy, yaw]), speeds)
     return replace(planned, offset=float(np.hypot(*offset)))
 
@@ -96,6 +98,9 @@ def follow(times: FloatArray, poses: ArrayLike, speeds: ArrayLike) -> Motion:
     moving = np.flatnonzero(v > 1e-3)
     stand = int(moving[-1]) + 1 if len(moving) else 0
     v[stand:] = 0.0
+    if v[1] > 0.0:
+        # Autoware's PID stops at the first point without speed: a start must not begin with one.
+        v[0] = max(v[0], min(v[1], 0.1))
     if stand < len(array):
         x, y, yaw = array[stand]
         apart = STANDING_STEP * (np.arange(len(array) - stand) + (stand > 0))
@@ -106,6 +111,14 @@ def follow(times: FloatArray, poses: ArrayLike, speeds: ArrayLike) -> Motion:
     yaw_rates = np.gradient(np.unwrap(array[:, 2]), times)
     accelerations[stand:] = yaw_rates[stand:] = 0.0
     return Motion(times, array, v, accelerations, yaw_rates)
+
+
+def _tangents(xy: FloatArray, otherwise: FloatArray, speeds: FloatArray) -> FloatArray:
+    """Return the heading of the way through points (n, 2), or another one where it is slow."""
+    dx, dy = np.gradient(xy, axis=0).T
+    way = np.unwrap(np.arctan2(dy, dx))
+    near = otherwise + np.vectorize(motion.wrap)(way - otherwise)
+    return np.asarray(np.where(speeds > SLOW, near, otherwise))
 
 
 def _smooth(u: FloatArray) -> FloatArray:

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from impromptu_vla_ros.core import metrics
 from impromptu_vla_ros.core.metrics import DrivenPath
-from impromptu_vla_ros.core.planner import relative_poses
 from impromptu_vla_ros.core.structs import NANOSECONDS, FloatArray, Plan
+from impromptu_vla_ros.core.told import relative_poses
 
 SPACING = 0.5
 # A plan is scored at an anchor if its picture was taken this near, s: half a period at 2 Hz.

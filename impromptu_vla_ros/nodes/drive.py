@@ -17,7 +17,15 @@ from impromptu_vla_ros.core.buffer import BufferLimits, Sample
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.planner import Planner, Vehicle
-from impromptu_vla_ros.core.structs import Answer, CameraImage, InputError, NotReady, Query
+from impromptu_vla_ros.core.policy import Policy
+from impromptu_vla_ros.core.structs import (
+    Answer,
+    CameraImage,
+    InputError,
+    NotReady,
+    Plan,
+    Query,
+)
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.nodes.health import QUIET, Health
 from impromptu_vla_ros.nodes.inputs import open_inputs
@@ -56,7 +64,9 @@ class Drive:
         self._worker = worker
         self._outputs = outputs
         limits = BufferLimits(parameters.sync.camera_tolerance, parameters.sync.max_age)
-        self._planner = Planner(dialect, Vehicle(parameters.vehicle.wheelbase), limits)
+        policy = Policy(parameters.guard, parameters.follow, parameters.stop)
+        vehicle = Vehicle(parameters.vehicle.wheelbase)
+        self._planner = Planner(dialect, vehicle, limits, policy)
         self._health = Health()
         self._pending: Query | None = None
         self._not_ready: NotReady | None = None
@@ -69,6 +79,9 @@ class Drive:
             min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
         )
         self._jumps = node.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        # In the clock of the stamps: what stands still there needs no new plan.
+        self._tick = node.create_timer(1.0 / parameters.output.rate, self._on_tick)
+        self._published: Plan | None = None
         self._inputs = open_inputs(node, dialect.cameras, parameters, self)
 
     def close(self) -> None:
@@ -76,6 +89,7 @@ class Drive:
         for each in self._inputs.values():
             each.close()
         self._jumps.unregister()
+        self._node.destroy_timer(self._tick)
         self._node.destroy_timer(self._timeout)
 
     # From a sample to a question
@@ -145,12 +159,20 @@ class Drive:
             self._refuse('picture' if picture else 'model', outcome.error)
             return
         try:
-            plan = self._planner.tell(outcome.job, outcome.result.answer, self._now())
+            told = self._planner.tell(outcome.job, outcome.result.answer, self._now())
         except AnswerError as error:
             self._refuse('answer', error)
             return
-        frames = self._health.frames(self._planner)
-        self._outputs.publish(plan, frames, outcome.result.picture)
+        if self._planner.violations:
+            self._refuse('plan', AnswerError('; '.join(self._planner.violations)))
+        if outcome.result.picture is not None:
+            self._outputs.publish_picture(told, outcome.result.picture)
+
+    def _on_tick(self) -> None:
+        now = self._now()
+        self._published = self._planner.plan(now) if now else None
+        if self._published is not None:
+            self._outputs.publish(self._published, self._health.frames(self._planner))
 
     def _on_timeout(self) -> None:
         self._timeout.cancel()
@@ -163,10 +185,8 @@ class Drive:
 
     def _on_jump(self, jump: Any) -> None:
         self._node.get_logger().warning('the clock jumped back: everything before is forgotten')
-        self._planner.buffer.reset()
-        if self._pending is not None:
-            self._pending = None
-            self._planner.refuse()
+        self._planner.reset()
+        self._pending = None
 
     # What people are told
 
@@ -186,7 +206,7 @@ class Drive:
             statuses.append(health.input_status(source, timeline, now, age, timeline in needed))
         hangs_for = self._worker.busy_for - self._parameters.model.timeout
         statuses.append(health.answer_status(hangs_for))
-        statuses.append(health.planner_status(self._planner, self._not_ready))
+        statuses.append(health.planner_status(self._planner, self._not_ready, self._published))
         return statuses
 
     def _refuse(self, source: str, error: Exception | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from impromptu_vla_ros.core.planner import Planner
-from impromptu_vla_ros.core.structs import NANOSECONDS, NotReady
+from impromptu_vla_ros.core.structs import NANOSECONDS, NotReady, Plan
 from impromptu_vla_ros.core.timeline import Timeline
 from impromptu_vla_ros.nodes.inputs import Input
 
@@ -22,13 +22,14 @@ QUIET = 5.0
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 # What can go wrong with a question, in the order of its life.
-STAGES = ('picture', 'model', 'answer')
+STAGES = ('picture', 'model', 'answer', 'plan')
 
 LOST_REMEDY = (
     'messages are lost on their way: start publisher and planner with the shared-memory profile '
     'config/fastdds.xml (it says how)'
 )
 AHEAD_REMEDY = 'stamps lie ahead of the clock: synchronize the clocks, or set use_sim_time'
+JUMP_REMEDY = 'publish a continuous frame such as odom, from one source'
 STALE_REMEDY = 'stale: is it still published, and is use_sim_time set for a bag with --clock?'
 
 
@@ -98,6 +99,12 @@ class Health:
             found.append((ERROR, f'{publishers} on {source.topic}'))
         else:
             found.append((OK, 'not there, and not needed'))
+        if source.crowded:
+            found.append((WARN, f'{source.publishers} publish {source.crowded}: keep one'))
+        if counts['pose jumped']:
+            values['pose jumps'] = counts['pose jumped']
+            if more := self._since('pose jumped', name, counts['pose jumped']):
+                found.append((WARN, f'the pose jumped ({more} times): {JUMP_REMEDY}'))
         if self.lost[name]:
             values['remedy'] = LOST_REMEDY
         if self._since('lost', name, self.lost[name]):
@@ -122,7 +129,9 @@ class Health:
             found.append((ERROR, hangs))
         return status('answers', found, values)
 
-    def planner_status(self, planner: Planner, waiting: NotReady | None) -> DiagnosticStatus:
+    def planner_status(
+        self, planner: Planner, waiting: NotReady | None, plan: Plan | None
+    ) -> DiagnosticStatus:
         """Return an active planner's status; `waiting` is why no question is asked."""
         values: dict[str, object] = {**planner.counts, 'clock jumps': planner.buffer.resets}
         answered = self._since('answered', '', planner.counts['answered'])
@@ -130,7 +139,16 @@ class Health:
         if waiting is not None:
             values['not ready'] = waiting
             if not answered:
-                found.append((WARN, f'no plan: {waiting}'))
+                found.append((WARN, f'no answer: {waiting}'))
+        if plan is None:
+            found.append((WARN, 'nothing is published: the ego is unknown'))
+        else:
+            values |= {'tier': plan.tier, 'violations': '; '.join(plan.violations)}
+            if 'answer' in plan.ages:
+                values['answer age'] = f'{plan.ages["answer"]:.2f} s'
+            if plan.tier in ('stopping', 'standing'):
+                found.append((WARN, f'{plan.tier}: no answer holds, the plan is a stop'))
+            found += [(ERROR, violation) for violation in plan.violations]
         return status('plans', found, values)
 
     def _refusals(self, source: str, values: dict[str, object]) -> list[tuple[bytes, str]]:

@@ -74,6 +74,15 @@ class Input:
         """Return how many publishers the topics listened to have."""
         return sum(map(self._published, self._subscriptions))
 
+    @property
+    def crowded(self) -> str:
+        """Return those of the topics that more than one publishes, in words."""
+        return ' and '.join(
+            self._topics[transport][1]
+            for transport in self._subscriptions
+            if self._published(transport) > 1
+        )
+
     def listen(self) -> None:
         """Subscribe to every transport, unless one of those listened to has a publisher."""
         if self.publishers:

@@ -11,8 +11,8 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from impromptu_vla_ros import messages
-from impromptu_vla_ros.core.planner import in_base_link, relative_poses
 from impromptu_vla_ros.core.structs import CameraImage, Plan
+from impromptu_vla_ros.core.told import in_base_link, relative_poses
 from impromptu_vla_ros.drawing import draw_plan
 from impromptu_vla_ros.msg import DrivingPlan
 from impromptu_vla_ros.nodes.calibration import Calibration
@@ -23,7 +23,7 @@ class Outputs:
     """
     The publishers, silent while the node is not active.
 
-    `draws` tells whether publish() wants the picture.
+    `draws` tells whether pictures are wanted.
     """
 
     def __init__(self, node: Any, parameters: PlannerParameters) -> None:
@@ -48,18 +48,19 @@ class Outputs:
         if calibration is not None:
             calibration.close()
 
-    def publish(self, plan: Plan, frames: Mapping[str, int], picture: CameraImage | None) -> None:
-        """Publish a plan in the wanted frame; `picture` is rgb8, of its capture time."""
+    def publish(self, plan: Plan, frames: Mapping[str, int]) -> None:
+        """Publish a plan in the wanted frame; `frames` counts what became of the pictures."""
         if self._parameters.output.frame == 'base_link':
             plan = in_base_link(plan, self._parameters.base_frame)
         self._path.publish(messages.path_message(plan))
         name = self._parameters.model.name
         self._plan.publish(messages.driving_plan_message(plan, name, frames))
-        if picture is not None and self._calibration is not None:
-            self._publish_picture(plan, picture, self._calibration)
 
-    def _publish_picture(self, plan: Plan, picture: CameraImage, calibration: Calibration) -> None:
-        camera = calibration.camera(picture)
+    def publish_picture(self, told: Plan, picture: CameraImage) -> None:
+        """Draw what an answer says into its own picture, rgb8, and publish that."""
+        if self._calibration is None:
+            return
+        camera = self._calibration.camera(picture)
         if camera is None:
             self._node.get_logger().warning(
                 f'nothing is drawn: no camera_info of camera {picture.camera} came, and '
@@ -67,5 +68,5 @@ class Outputs:
                 throttle_duration_sec=10.0,
             )
             return
-        drawn = draw_plan(picture.pixels, camera, relative_poses(plan)[:, :2])
+        drawn = draw_plan(picture.pixels, camera, relative_poses(told)[:, :2])
         self._image.publish(messages.image_message(drawn, picture.stamp, picture.frame_id))

@@ -13,22 +13,13 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from impromptu_vla_ros.core.buffer import BufferLimits
+from impromptu_vla_ros.core.guard import Limits
+from impromptu_vla_ros.core.paths import Stop
 from impromptu_vla_ros.core.planner import Vehicle
+from impromptu_vla_ros.core.policy import Ages
+from impromptu_vla_ros.core.settings import setting
 
 CAMERAS = ('front', 'front_left', 'front_right')
-
-
-def _parameter(
-    default: Any,
-    description: str,
-    reason: str = '',
-    *,
-    unit: str = '',
-    limits: tuple[float, float] | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    about = {'description': description, 'reason': reason, 'unit': unit}
-    return field(default=default, metadata={**about, 'limits': limits, 'choices': choices})
 
 
 def _group(kind: type) -> Any:
@@ -39,26 +30,26 @@ def _group(kind: type) -> Any:
 class ModelParameters:
     """Who answers."""
 
-    name: str = _parameter(
+    name: str = setting(
         'kinematic',
         'Who answers.',
         'kinematic (constant turn rate and acceleration) needs no weights: it is the baseline.',
         choices=('kinematic', 'recorded', 'transformers'),
     )
-    checkpoint: str = _parameter(
+    checkpoint: str = setting(
         '', 'Folder or hub name of a Qwen2.5-VL checkpoint; for transformers.'
     )
-    subfolder: str = _parameter('', 'Folder of the checkpoint inside that repository.')
-    revision: str = _parameter('', 'Branch, tag or commit of a hub checkpoint; empty: main.')
-    dtype: str = _parameter(
+    subfolder: str = setting('', 'Folder of the checkpoint inside that repository.')
+    revision: str = setting('', 'Branch, tag or commit of a hub checkpoint; empty: main.')
+    dtype: str = setting(
         'auto',
         'Number format of the weights.',
         'auto is bf16 on a GPU and fp32 on the CPU, where bf16 is slower.',
         choices=('auto', 'bf16', 'fp16', 'fp32'),
     )
-    device: str = _parameter('auto', 'cpu, cuda, cuda:N, or auto: the GPU where there is one.')
-    answers: str = _parameter('', 'JSONL file of recorded answers; for recorded.')
-    timeout: float = _parameter(
+    device: str = setting('auto', 'cpu, cuda, cuda:N, or auto: the GPU where there is one.')
+    answers: str = setting('', 'JSONL file of recorded answers; for recorded.')
+    timeout: float = setting(
         10.0,
         'A question without answer after this long (steady clock) counts as failed.',
         'A plan this old helps nobody; raise it for large models on a CPU.',
@@ -71,14 +62,14 @@ class ModelParameters:
 class SyncParameters:
     """What counts as synchronized and as fresh."""
 
-    camera_tolerance: float = _parameter(
+    camera_tolerance: float = setting(
         BufferLimits().camera_tolerance,
         "Most time between the first camera's picture and another's.",
         'Half a period at 12 Hz is 0.042 s; cameras that are triggered together need less.',
         unit='s',
         limits=(0.0, 1.0),
     )
-    max_age: float = _parameter(
+    max_age: float = setting(
         BufferLimits().max_age,
         'An input whose newest message is older (ROS time) is stale: no question is asked.',
         'Ten periods of a slow camera.',
@@ -91,7 +82,7 @@ class SyncParameters:
 class VehicleParameters:
     """What must be known of the car."""
 
-    wheelbase: float = _parameter(
+    wheelbase: float = setting(
         Vehicle().wheelbase,
         'Distance between the axles; used only where the steering angle is measured.',
         "That of Autoware's sample vehicle.",
@@ -104,13 +95,13 @@ class VehicleParameters:
 class QosParameters:
     """How the inputs are subscribed to."""
 
-    reliability: str = _parameter(
+    reliability: str = setting(
         'best_effort',
         'Reliability of all input subscriptions.',
         'best_effort hears every publisher; reliable does not hear most camera drivers.',
         choices=('best_effort', 'reliable'),
     )
-    depth: int = _parameter(
+    depth: int = setting(
         5,
         'Pictures kept per camera while the node is at work.',
         'As in ROS sensor-data QoS; 100 are kept of every other input.',
@@ -122,10 +113,17 @@ class QosParameters:
 class OutputParameters:
     """What is published."""
 
-    frame: str = _parameter(
+    rate: float = setting(
+        10.0,
+        'Plans per second, whatever the model does.',
+        "Autoware's component monitor warns below 5.",
+        unit='Hz',
+        limits=(1.0, 50.0),
+    )
+    frame: str = setting(
         'odom',
         'Frame of the published plans.',
-        "odom: the odometry's own frame, whatever its name; base_link: the car's at capture time.",
+        "odom: the odometry's own frame, whatever its name; base_link: the car's at publication.",
         choices=('odom', 'base_link'),
     )
 
@@ -134,7 +132,7 @@ class OutputParameters:
 class DebugParameters:
     """What is published for people."""
 
-    image: bool = _parameter(
+    image: bool = setting(
         False,
         'Publish ~/debug/image, the first camera with the plan drawn in.',
         'Costs some 15 ms per plan at 1600 x 900.',
@@ -145,20 +143,20 @@ class DebugParameters:
 class MountParameters:
     """Where a camera sits and how wide it sees, where neither camera_info nor /tf_static tell."""
 
-    fov_deg: float = _parameter(
+    fov_deg: float = setting(
         0.0,
         'Horizontal field of view without camera_info; 0: unknown. Only for ~/debug/image.',
         unit='deg',
         limits=(0.0, 179.0),
     )
-    x: float = _parameter(
+    x: float = setting(
         1.5, 'Ahead of base_link, without static TF.', unit='m', limits=(-30.0, 30.0)
     )
-    y: float = _parameter(0.0, 'Left of base_link.', unit='m', limits=(-30.0, 30.0))
-    z: float = _parameter(1.5, 'Above the ground.', unit='m', limits=(-30.0, 30.0))
-    roll: float = _parameter(0.0, 'About x.', unit='rad', limits=(-3.15, 3.15))
-    pitch: float = _parameter(0.0, 'About y; + looks down.', unit='rad', limits=(-3.15, 3.15))
-    yaw: float = _parameter(0.0, 'About z; + looks left.', unit='rad', limits=(-3.15, 3.15))
+    y: float = setting(0.0, 'Left of base_link.', unit='m', limits=(-30.0, 30.0))
+    z: float = setting(1.5, 'Above the ground.', unit='m', limits=(-30.0, 30.0))
+    roll: float = setting(0.0, 'About x.', unit='rad', limits=(-3.15, 3.15))
+    pitch: float = setting(0.0, 'About y; + looks down.', unit='rad', limits=(-3.15, 3.15))
+    yaw: float = setting(0.0, 'About z; + looks left.', unit='rad', limits=(-3.15, 3.15))
 
 
 @dataclass(frozen=True)
@@ -175,30 +173,30 @@ class PlannerParameters:
     """Every parameter of the planner node; a group's name and a dot precede its fields."""
 
     model: ModelParameters = _group(ModelParameters)
-    dialect: str = _parameter(
+    dialect: str = setting(
         'auto',
         'Prompt-and-answer format: a name, a .json file, or auto.',
         "auto follows the checkpoint's name, and is nuscenes without a checkpoint.",
     )
-    cameras: tuple[str, ...] = _parameter(
+    cameras: tuple[str, ...] = setting(
         ('front',),
         'The cameras there are: some of front, front_left, front_right.',
         'nuscenes looks through front alone.',
         choices=CAMERAS,
     )
-    image_transport: str = _parameter(
+    image_transport: str = setting(
         'auto',
         'Which picture topics are subscribed to.',
         'auto takes compressed pictures where they are published, else raw ones.',
         choices=('auto', 'raw', 'compressed'),
     )
-    max_rate: float = _parameter(
+    max_rate: float = setting(
         0.0,
         'Most questions per second (steady clock), to bound the load; 0: as answers come.',
         unit='Hz',
         limits=(0.0, 100.0),
     )
-    base_frame: str = _parameter(
+    base_frame: str = setting(
         'base_link',
         'Child frame that odometry must have; on the rear axle.',
         'REP-105 and Autoware.',
@@ -207,7 +205,10 @@ class PlannerParameters:
     vehicle: VehicleParameters = _group(VehicleParameters)
     qos: QosParameters = _group(QosParameters)
     output: OutputParameters = _group(OutputParameters)
-    autostart: bool = _parameter(
+    follow: Ages = _group(Ages)
+    guard: Limits = _group(Limits)
+    stop: Stop = _group(Stop)
+    autostart: bool = setting(
         False,
         'Configure and activate at once, without a lifecycle manager.',
         'planner.launch.py sets it.',

@@ -2,6 +2,7 @@
 """The history on its exact grid, from odometry of any rate, with or without a twist."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,3 +95,26 @@ def test_any_samples_give_states_or_a_reason(times, stamp):
         assert 2 <= len(states) <= 7
         last = states[-1].pose
         assert (last.x, last.y, last.yaw) == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+
+
+@pytest.mark.parametrize('ahead', [0.0, 0.07, 0.15])
+def test_the_ego_is_known_where_its_stamps_lie_ahead_of_the_clock(ahead):
+    ego = history(np.arange(0.0, 2.0, 0.1))
+    newest = ego.odometry.newest
+    now = newest.stamp - round(ahead * 1e9)
+    assert ego.predict(now).pose.x == pytest.approx(ego.pose(now).x, abs=1e-6)
+    assert ego.predict(ego.odometry.between(0, now)[0].stamp - 1_000_000) is None
+
+
+def test_poses_that_jump_to_and_fro_are_contradicted():
+    ego = history(np.arange(0.0, 1.0, 0.1))
+    jumps = [False]
+    for k in range(10, 40):
+        sample = odometry(k / 10)
+        if k in (12, 14, 16):
+            jumped = replace(sample.pose, y=sample.pose.y + 50.0)
+            sample = replace(sample, pose=jumped)
+        ego.add(sample)
+        jumps.append(ego.contradicted)
+    # There and back is a correction and its withdrawal; the third is one too many.
+    assert jumps[1:4] == [False] * 3 and jumps[5] and not jumps[-1]

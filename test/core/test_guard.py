@@ -78,3 +78,4 @@ def test_every_limit_says_its_unit_and_why():
     for each in fields(Limits):
         assert each.metadata['unit']
         assert each.metadata['description'].endswith('.')
+        assert each.metadata['reason'].endswith('.')

@@ -8,8 +8,9 @@ from drives import at, odometry, picture, pose_after
 from impromptu_vla_ros.core import codec, motion
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.dialects import DIALECTS
-from impromptu_vla_ros.core.planner import Planner, in_base_link, relative_poses
+from impromptu_vla_ros.core.planner import Planner
 from impromptu_vla_ros.core.structs import Answer, NotReady, Query
+from impromptu_vla_ros.core.told import in_base_link, relative_poses
 
 DRIVABLE = [name for name, dialect in DIALECTS.items() if dialect.deployable]
 
@@ -36,7 +37,9 @@ def test_the_rollout_told_back_is_the_drive_itself(name):
     np.testing.assert_allclose(plan.speeds, 10.0 + 0.5 * plan.times, atol=0.3)
     assert len(plan.times) == DIALECTS[name].waypoints + 1 == plan.extended_from
     assert (plan.stamp, plan.frame_id, plan.dialect) == (at(4.0), 'odom', name)
-    assert plan.ages['answer'] == pytest.approx(0.1)
+    published = planner.plan(at(4.1))
+    assert (published.stamp, published.tier) == (at(4.1), 'fresh')
+    assert published.ages['answer'] == pytest.approx(0.1)
 
 
 def test_the_prompt_prints_the_lidar_and_the_plan_the_rear_axle():
@@ -65,7 +68,6 @@ def test_a_plan_in_base_link_starts_at_the_origin():
     plan = in_base_link(planner.tell(query, Answer(query.rollout), at(4.0)), 'base_link')
     np.testing.assert_allclose(plan.poses[0], 0.0, atol=1e-12)
     assert (plan.frame_id, plan.anchor_frame_id) == ('base_link', 'odom')
-    assert relative_poses(plan) is plan.poses
 
 
 def test_refusals_are_counted_and_the_next_question_goes_on():

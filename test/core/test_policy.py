@@ -33,7 +33,7 @@ def tiers(drive, times):
 @pytest.mark.parametrize(
     ('dialect', 'ages'),
     [
-        ('kitti', {1.4: 'fresh', 1.6: 'held', 3.0: 'held', 3.1: 'stopping', 9.0: 'stopping'}),
+        ('kitti', {1.4: 'fresh', 1.6: 'held', 3.0: 'held', 3.1: 'stopping', 3.6: 'stopping'}),
         # Six waypoints: at 2 s only one second of the model's own horizon is left.
         ('nuscenes', {1.4: 'fresh', 1.6: 'held', 2.0: 'held', 2.1: 'stopping'}),
     ],
@@ -142,3 +142,27 @@ def test_another_frame_forgets_the_plan():
 
 def test_a_policy_that_knows_nothing_says_nothing():
     assert Policy().current(0, None, 'odom') is None
+
+
+@pytest.mark.parametrize(('ahead', 'followed'), [(0.15, True), (0.25, False)])
+def test_a_picture_a_little_ahead_of_the_clock_is_followed(ahead, followed):
+    # The clock of a simulation ticks after its sensors; no answer may be dropped for it.
+    drive = ScriptedDrive('S-curve', 'kitti')
+    query, answer = drive.ask(5.0)
+    drive.planner.tell(query, answer, drive.stamp(5.0 - ahead))
+    plan = drive.planner.plan(drive.stamp(5.0 - ahead))
+    assert plan.tier == ('fresh' if followed else 'standing')
+    assert any('synchronize' in each for each in drive.planner.violations) != followed
+    truth = drive.pose(5.0 - ahead)
+    assert plan.poses[0, :2] == pytest.approx([truth.x, truth.y], abs=0.02)
+
+
+def test_an_answer_without_odometry_is_refused_with_its_reason():
+    drive = answered()
+    query, answer = drive.ask(6.0)
+    # The odometry ended with the question: the first answer is held, and the second not judged.
+    before = drive.planner.plan(drive.stamp(6.0)).capture_stamp
+    drive.planner.tell(query, answer, drive.stamp(6.8))
+    assert drive.planner.violations[0].startswith('ego: no odometry')
+    assert drive.planner.counts['not followed'] == 1
+    assert drive.planner.plan(drive.stamp(6.8)).capture_stamp == before

@@ -106,6 +106,13 @@ def test_a_stop_is_exact_and_its_points_distinct():
     assert (planned.yaw_rates[-10:] == 0.0).all()
 
 
+def test_a_standing_start_does_not_begin_with_a_stop():
+    path = timed_path([[0.25 * k**2, 0.0] for k in range(1, 7)], 0.5, 0.0)
+    planned = retime(path, ORIGIN, 0.0, EgoNow(ORIGIN, 0.0))
+    assert (planned.speeds[:20] > 0.01).all()
+    assert planned.speeds[0] <= 0.1
+
+
 def test_a_standing_car_gets_a_standing_plan():
     path = timed_path(np.full((6, 2), 0.01), 0.5, 0.0)
     planned = retime(path, Pose(5.0, 5.0, 1.0), 0.2, EgoNow(Pose(5.0, 5.0, 1.0), 0.0))
@@ -128,8 +135,8 @@ def test_beyond_the_horizon_the_arc_goes_on_and_the_speed_decays():
     path = timed_path(driven[:, :2], 0.5, 8.0)
     assert path.curvature == pytest.approx(0.05, rel=0.05)
     later = path.speed([3.0, 4.0, 20.0])
-    np.testing.assert_allclose(later, [8.0, 7.0, 0.0], atol=0.1)
-    assert path.distance([100.0]) == pytest.approx(24.0 + 32.0, abs=0.5)  # v²/2 at 1 m/s²
+    np.testing.assert_allclose(later, [8.0, 7.5, 0.0], atol=0.1)
+    assert path.distance([100.0]) == pytest.approx(24.0 + 64.0, abs=1.0)  # v²/(2·0.5 m/s²)
 
 
 coordinates = st.floats(-3.0, 15.0)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 TEST = Path(__file__).resolve().parent.parent
+ROOT = TEST.parent
 if str(TEST) not in sys.path:
     sys.path.insert(0, str(TEST))
 
@@ -23,3 +25,28 @@ def rig():
     rig = Rig()
     yield rig
     rig.close()
+    rig.check()
+
+
+@pytest.fixture
+def start():
+    """Return a function that starts a process; whatever still runs at the end is killed."""
+    children = []
+
+    def start(command, environment=None):
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        if child.returncode is None:
+            child.kill()
+            child.communicate()

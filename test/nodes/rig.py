@@ -12,14 +12,22 @@ from PIL import Image as Picture
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
+from impromptu_vla_ros.messages import nanoseconds
 from impromptu_vla_ros.msg import DrivingPlan
 from impromptu_vla_ros.nodes.planner_node import PlannerNode
 
 PATIENCE = 20.0
 SPEED = 10.0
 SIZE = (64, 36)
+# Plans per second, and the ages of follow.fresh and follow.held.
+RATE, FRESH, HELD = 10.0, 1.5, 3.0
+# A picture may be stamped this far ahead of the clock, s.
+AHEAD = 0.2
+# When simulations begin, ns.
+START = 10_000_000_000_000
 
 
 def jpeg(size=SIZE):
@@ -30,12 +38,17 @@ def jpeg(size=SIZE):
 
 
 class Seen:
-    """What one planner published."""
+    """
+    What one planner published: `plans`, and of them `answered`, those with an answer behind.
+
+    `wrong` says of each plan that must not have been published what is wrong with it.
+    """
 
     def __init__(self, node, name):
         self.plans, self.paths, self.pictures, self.reports = [], [], [], 0
+        self.answered, self.wrong = [], []
         self.diagnostics = {}
-        node.create_subscription(DrivingPlan, f'{name}/output/plan', self.plans.append, 10)
+        node.create_subscription(DrivingPlan, f'{name}/output/plan', self._on_plan, 100)
         node.create_subscription(Path, f'{name}/output/path', self.paths.append, 10)
         node.create_subscription(Image, f'{name}/debug/image', self.pictures.append, 1)
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, 10)
@@ -45,6 +58,17 @@ class Seen:
         """Return one value of one status, an empty text where it is not there."""
         pairs = self.diagnostics[status].values if status in self.diagnostics else ()
         return next((pair.value for pair in pairs if pair.key == key), '')
+
+    @property
+    def tier(self):
+        """Return the newest plan's tier, None before the first."""
+        return self.plans[-1].tier if self.plans else None
+
+    def _on_plan(self, plan):
+        self.wrong += faults(plan)
+        self.plans.append(plan)
+        if plan.answer:
+            self.answered.append(plan)
 
     def _on_report(self, report):
         mine = [status for status in report.status if status.hardware_id == self._name]
@@ -75,12 +99,16 @@ class Car:
         """Return the time in ns."""
         return self._node.get_clock().now().nanoseconds
 
+    def x(self, stamp):
+        """Return how far the car is at a stamp in ns, m."""
+        return SPEED * (stamp % 10**12) / 1e9
+
     def state(self, stamp):
         """Return the odometry at a stamp in ns."""
         message = Odometry(child_frame_id='base_link')
         message.header.frame_id = 'odom'
         message.header.stamp = time_of(stamp)
-        message.pose.pose.position.x = SPEED * (stamp % 10**12) / 1e9
+        message.pose.pose.position.x = self.x(stamp)
         message.pose.pose.orientation.w = 1.0
         message.twist.twist.linear.x = SPEED
         return message
@@ -109,6 +137,23 @@ class Car:
         self.odometry.publish(self.state(stamp))
 
 
+class SimulatedCar(Car):
+    """A car in a simulation whose clock goes twice as fast as ours."""
+
+    def __init__(self, node):
+        super().__init__(node)
+        self.time = START
+        self.clock = node.create_publisher(Clock, '/clock', 10)
+
+    def now(self):
+        return self.time
+
+    def step(self, stamp=None):
+        self.time += 100_000_000
+        self.clock.publish(Clock(clock=time_of(self.time)))
+        super().step(stamp)
+
+
 class Rig:
     """One test's graph, in a context and an executor of its own."""
 
@@ -118,7 +163,7 @@ class Rig:
         self.node = rclpy.create_node('observer', context=self.context)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
-        self._planners = []
+        self._planners, self._seen = [], []
 
     def planner(self, arguments=(), active=True, namespace='', **parameters):
         """Return a planner in this process and what is seen of it; __ in names is a dot."""
@@ -130,11 +175,16 @@ class Rig:
             parameter_overrides=[Parameter(name, value=value) for name, value in given.items()],
         )
         self._planners.append(planner)
-        seen = Seen(self.node, planner.get_fully_qualified_name())
+        seen = self.seen(planner.get_fully_qualified_name())
         self.executor.add_node(planner)
         if active:
             planner.start()
         return planner, seen
+
+    def seen(self, name='/planner'):
+        """Return what is seen of a planner from now on; every plan of it is judged."""
+        self._seen.append(Seen(self.node, name))
+        return self._seen[-1]
 
     def until(self, condition, *cars, patience=PATIENCE):
         """Let the cars drive, 20 steps a second, until a condition holds."""
@@ -166,6 +216,36 @@ class Rig:
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
+
+    def check(self):
+        """Fail if any plan of this test must not have been published."""
+        assert [each.wrong for each in self._seen] == [[]] * len(self._seen)
+
+
+def faults(plan):
+    """Return what no plan may ever be, whatever goes on: the rules of a fixed rate."""
+    now, capture = nanoseconds(plan.header.stamp), nanoseconds(plan.capture_stamp)
+    times = [nanoseconds(point.time_from_start) for point in plan.points]
+    moves = plan.tier in (plan.TIER_FRESH, plan.TIER_HELD)
+    age = (now - capture) / 1e9
+    oldest = FRESH if plan.tier == plan.TIER_FRESH else HELD
+    speeds = np.array([point.longitudinal_velocity for point in plan.points])
+    steps = np.hypot(*np.diff(points(plan), axis=0).T)
+    rules = {
+        f'violations: {plan.violations}': not plan.violations,
+        'not 0.1 s apart from 0 on': times == [100_000_000 * k for k in range(len(times))],
+        'shorter than 5.2 s': len(times) >= 53,
+        'answer and tier disagree': bool(plan.answer) == bool(capture) == moves,
+        f'{age:.3f} s old in tier {plan.tier}': not moves or -AHEAD <= age <= oldest,
+        'a stop that does not stop': moves or speeds[-1] == 0.0,
+        'points coincide': bool((steps > 0.0).all()),
+    }
+    return [rule for rule, holds in rules.items() if not holds]
+
+
+def captured(plans):
+    """Return the capture times in ns of the answers behind plans, each once, in their order."""
+    return list(dict.fromkeys(nanoseconds(plan.capture_stamp) for plan in plans if plan.answer))
 
 
 def time_of(stamp):

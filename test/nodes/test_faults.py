@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from rig import Car, jpeg
+from rig import Car, captured, jpeg
 
 from impromptu_vla_ros.core.codec import encode_trajectory
 from impromptu_vla_ros.core.dialects import DIALECTS
@@ -57,8 +57,8 @@ PICTURES = {
 def driving(rig, car, seen):
     """Drive until plans come."""
     rig.heard(car)
-    before = len(seen.plans)
-    rig.until(lambda: len(seen.plans) > before + 1, car)
+    before = len(captured(seen.plans))
+    rig.until(lambda: len(captured(seen.plans)) > before + 1, car)
 
 
 def refusals(seen, source, status):
@@ -115,7 +115,7 @@ def test_missing_inputs_are_named(rig):
     assert front.level == front.ERROR
     assert 'nobody publishes it on /planner/input/camera/front/image' in front.message
     assert seen.diagnostics['steering'].level == front.OK
-    assert 'no plan: front missing' in seen.diagnostics['plans'].message
+    assert 'no answer: front missing' in seen.diagnostics['plans'].message
     car = Car(rig.node)
     rig.heard(car)
     picture_only = car.cameras['front']
@@ -164,12 +164,12 @@ def test_nonsense_answers_are_refused(rig, tmp_path):
             file.write(json.dumps({'stamp': stamp, 'answer': answer}) + '\n')
     _, seen = rig.planner(model__name='recorded', model__answers=str(path))
     rig.heard(car)
-    rig.until(lambda: len(seen.plans) > 2, car)
+    rig.until(lambda: len(seen.answered) > 2, car)
     rig.reported(seen, 1)
     count, why = refusals(seen, 'answer', 'answers')
     assert count >= 4 and why
     assert seen.value('plans', 'refused') == str(count)
-    assert {plan.answer for plan in seen.plans} == {good}
+    assert {plan.answer for plan in seen.answered} == {good}
 
 
 def test_a_model_that_hangs_is_reported_and_heals(rig, monkeypatch):
@@ -188,7 +188,7 @@ def test_a_model_that_hangs_is_reported_and_heals(rig, monkeypatch):
     rig.until(lambda: 'cannot be stopped' in _message(seen), car)
     assert seen.diagnostics['answers'].level == seen.diagnostics['answers'].ERROR
     assert refusals(seen, 'model', 'answers') == (1, 'no answer within 0.2 s (model.timeout)')
-    assert not seen.plans
+    assert seen.plans and not seen.answered
     gate.set()
     driving(rig, car, seen)
     rig.until(lambda: 'cannot be stopped' not in _message(seen), car)

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from rclpy.qos import QoSProfile
-from rig import Car
+from rig import Car, captured
 from sensor_msgs.msg import Image
 
 from impromptu_vla_ros.core.timeline import Timeline
@@ -19,7 +19,7 @@ def test_raw_and_compressed_pictures(rig, transport, chosen):
     _, seen = rig.planner(image_transport=transport if chosen == 'same' else 'auto')
     car = Car(rig.node, transport=transport)
     rig.heard(car)
-    rig.until(lambda: seen.plans, car)
+    rig.until(lambda: seen.answered, car)
     rig.until(lambda: seen.value('front', 'received'), car)
     end = '/compressed' if transport == 'compressed' else '/image'
     assert seen.value('front', 'topic').endswith(end)
@@ -42,8 +42,8 @@ def test_auto_ends_the_raw_subscription_and_takes_it_up_again(rig):
     # The compressing publisher dies: raw pictures are better than none.
     rig.node.destroy_publisher(compressed.cameras.pop('front'))
     rig.until(lambda: raw.cameras['front'].get_subscription_count() == 1)
-    before = len(seen.plans)
-    rig.until(lambda: len(seen.plans) > before + 1, raw)
+    before = len(captured(seen.plans))
+    rig.until(lambda: len(captured(seen.plans)) > before + 1, raw)
 
 
 def test_one_remapping_carries_all_topics_of_a_camera(rig):
@@ -83,7 +83,7 @@ def test_losses_are_named_with_their_remedy():
     health, timeline = Health(), Timeline('front', 5.0, 8)
 
     class Source:
-        source, topic, publishers = 'front', '/camera', 1
+        source, topic, publishers, crowded = 'front', '/camera', 1, ''
 
     def status():
         health.begin_report()

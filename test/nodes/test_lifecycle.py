@@ -9,7 +9,7 @@ pytest.importorskip('rclpy')
 
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rig import Car
+from rig import Car, captured
 
 from impromptu_vla_ros.core.dialects import DIALECTS, dialect_to_json
 
@@ -51,13 +51,14 @@ def test_all_transitions(rig):
     assert seen.value('state', 'state') == 'inactive'
     assert car.odometry.get_subscription_count() == 0
     for _ in range(2):
-        seen.plans.clear()
         assert manager(T.TRANSITION_ACTIVATE)
         rig.heard(car)
-        rig.until(lambda: len(seen.plans) > 1, car)
+        seen.plans.clear()
+        rig.until(lambda: len(captured(seen.plans)) > 1, car)
         assert manager(T.TRANSITION_DEACTIVATE)
-        count = len(seen.plans)
         rig.until(lambda: car.odometry.get_subscription_count() == 0, car)
+        count = len(seen.plans)
+        rig.reported(seen, 1)
         assert len(seen.plans) == count
     assert manager(T.TRANSITION_CLEANUP)
     assert manager.state == State.PRIMARY_STATE_UNCONFIGURED

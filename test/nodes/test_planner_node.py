@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from rclpy.qos import qos_profile_sensor_data
-from rig import SPEED, Car, points
+from rig import RATE, SPEED, Car, captured, points
 from sensor_msgs.msg import CameraInfo
 
 from impromptu_vla_ros.core.structs import Answer
@@ -21,22 +21,76 @@ def test_a_drive_gives_plans(rig):
     _, seen = rig.planner()
     car = Car(rig.node)
     rig.heard(car)
-    rig.until(lambda: len(seen.plans) >= 5 and len(seen.paths) >= 5, car)
-    plan, path = seen.plans[-1], seen.paths[-1]
-    assert plan.header.frame_id == path.header.frame_id == plan.anchor_frame_id == 'odom'
-    assert plan.header.stamp == plan.capture_stamp
+    rig.until(lambda: len(captured(seen.plans)) >= 5, car)
+    plan = seen.answered[-1]
+    assert plan.header.frame_id == plan.anchor_frame_id == 'odom'
     assert (plan.model, plan.dialect, plan.tier) == ('kinematic', 'nuscenes', plan.TIER_FRESH)
-    assert [nanoseconds(p.time_from_start) for p in plan.points] == [
-        500_000_000 * k for k in range(7)
-    ]
-    ahead = points(plan)[:, 0] - plan.anchor.position.x
-    assert ahead == pytest.approx(0.5 * SPEED * np.arange(7), abs=0.05)
-    assert len(path.poses) == 7
-    stamps = [nanoseconds(each.capture_stamp) for each in seen.plans]
-    assert stamps == sorted(set(stamps))
+    # Laid where the picture was taken, and begun where the car is now.
+    now, capture = nanoseconds(plan.header.stamp), nanoseconds(plan.capture_stamp)
+    assert plan.anchor.position.x == pytest.approx(car.x(capture), abs=1e-6)
+    times = np.array([nanoseconds(point.time_from_start) for point in plan.points]) / 1e9
+    own = times <= 3.0 - (now - capture) / 1e9
+    assert plan.extended_from == own.sum()
+    # A waypoint is rounded to a centimetre, and the last interval is where it is told.
+    assert points(plan)[own, 0] == pytest.approx(car.x(now) + SPEED * times[own], abs=0.05)
+    assert points(plan)[0] == pytest.approx([car.x(now), 0.0], abs=1e-3)
+    stamps = captured(seen.plans)
+    assert stamps == sorted(stamps)
     assert plan.frames_used >= 5 and plan.frames_seen >= plan.frames_used
     assert plan.frames_dropped == 0
     assert 'model' in {stage.name for stage in plan.latencies}
+
+
+def test_the_path_is_the_plan(rig):
+    _, seen = rig.planner()
+    car = Car(rig.node)
+    rig.heard(car)
+
+    def pair():
+        return next(
+            ((a, b) for a in seen.answered for b in seen.paths if a.header == b.header), None
+        )
+
+    rig.until(pair, car)
+    plan, path = pair()
+    assert [pose.pose for pose in path.poses] == [point.pose for point in plan.points]
+    assert [nanoseconds(pose.header.stamp) for pose in path.poses] == [
+        nanoseconds(plan.header.stamp) + nanoseconds(p.time_from_start) for p in plan.points
+    ]
+
+
+@pytest.mark.parametrize('rate', [RATE, 25.0])
+def test_plans_come_at_the_rate_whatever_the_model_does(rig, rate, monkeypatch):
+    monkeypatch.setattr('impromptu_vla_ros.nodes.loading.load_model', lambda _: SlowModel(0.7))
+    _, seen = rig.planner(output__rate=rate)
+    car = Car(rig.node)
+    rig.heard(car)
+    rig.until(lambda: seen.answered, car)
+    before = len(seen.plans)
+    rig.until(lambda: len(seen.plans) > before + 2.0 * rate, car)
+    stamps = np.array([nanoseconds(plan.header.stamp) for plan in seen.plans[before:]]) / 1e9
+    assert np.median(np.diff(stamps)) == pytest.approx(1.0 / rate, rel=0.1)
+    assert (stamps[-1] - stamps[0]) * rate == pytest.approx(len(stamps) - 1, rel=0.1)
+    # Several plans of each answer: none of them waited for the next.
+    assert 2 <= len(captured(seen.plans[before:])) <= 5
+
+
+def test_before_any_answer_the_car_stops(rig, monkeypatch):
+    gate = threading.Event()
+    model = SlowModel(0.0)
+    answer = model.answer
+    model.answer = lambda query: gate.wait(60.0) and answer(query)
+    monkeypatch.setattr('impromptu_vla_ros.nodes.loading.load_model', lambda _: model)
+    monkeypatch.setattr('impromptu_vla_ros.nodes.loading.warm_up', lambda *_: None)
+    _, seen = rig.planner()
+    car = Car(rig.node)
+    rig.heard(car)
+    rig.until(lambda: len(seen.plans) > 5, car)
+    assert not seen.answered
+    assert {plan.tier for plan in seen.plans} == {seen.plans[0].TIER_STANDING}
+    assert 8.0 < seen.plans[0].points[0].longitudinal_velocity <= SPEED
+    gate.set()
+    rig.until(lambda: seen.answered, car)
 
 
 @pytest.mark.parametrize('frame', ['odom', 'base_link'])
@@ -46,12 +100,14 @@ def test_the_frame_of_the_output_is_chosen(rig, frame):
     state = car.state
     car.state = lambda stamp: _of(state(stamp), 'rear_axle')
     rig.heard(car)
-    rig.until(lambda: seen.plans and seen.paths, car)
-    plan = seen.plans[-1]
+    rig.until(lambda: seen.answered and seen.paths, car)
+    plan = seen.answered[-1]
     assert plan.header.frame_id == ('odom' if frame == 'odom' else 'rear_axle')
     assert plan.anchor_frame_id == 'odom'
-    starts = plan.anchor.position.x if frame == 'odom' else 0.0
-    assert points(plan)[0] == pytest.approx([starts, 0.0], abs=1e-6)
+    # The anchor stays in the continuous frame; the points begin at the car of the header's time.
+    assert plan.anchor.position.x == pytest.approx(car.x(nanoseconds(plan.capture_stamp)))
+    starts = car.x(nanoseconds(plan.header.stamp)) if frame == 'odom' else 0.0
+    assert points(plan)[0] == pytest.approx([starts, 0.0], abs=1e-3)
     assert seen.paths[-1].header.frame_id == plan.header.frame_id
 
 
@@ -66,9 +122,9 @@ def test_two_planners_share_a_graph(rig):
     cars = [Car(rig.node, f'/{side}/planner') for side in ('left', 'right')]
     for car in cars:
         rig.heard(car)
-    rig.until(lambda: len(left.plans) > 1, cars[0])
+    rig.until(lambda: len(left.answered) > 1, cars[0])
     assert not right.plans
-    rig.until(lambda: len(right.plans) > 1, cars[1])
+    rig.until(lambda: len(right.answered) > 1, cars[1])
     assert {plan.header.frame_id for plan in left.plans} == {'odom'}
     assert {plan.header.frame_id for plan in right.plans} == {'base_link'}
     rig.reported(left)
@@ -81,9 +137,9 @@ def test_three_cameras(rig):
     _, seen = rig.planner(dialect='navsim', cameras=list(cameras))
     car = Car(rig.node, cameras=cameras)
     rig.heard(car)
-    rig.until(lambda: seen.plans, car)
-    plan = seen.plans[-1]
-    assert plan.dialect == 'navsim' and len(plan.points) == 11
+    rig.until(lambda: seen.answered, car)
+    plan = seen.answered[-1]
+    assert plan.dialect == 'navsim' and plan.extended_from > 40
     assert plan.frames_used % 3 == 0 and plan.frames_used <= plan.frames_seen
 
 
@@ -108,7 +164,7 @@ def test_the_newest_frame_wins_and_nothing_queues(rig, monkeypatch):
     picture = car.picture
     car.picture = lambda stamp: sent.append(stamp) or picture(stamp)
     rig.heard(car)
-    rig.until(lambda: len(seen.plans) >= 4, car)
+    rig.until(lambda: len(captured(seen.plans)) >= 4, car)
     asked = model.asked[1:]  # the first was the warm-up
     gaps = np.diff(asked) / 1e9
     # 10 frames a second and 0.4 s an answer: frames in between are passed over.
@@ -116,18 +172,24 @@ def test_the_newest_frame_wins_and_nothing_queues(rig, monkeypatch):
     for stamp in asked[1:]:
         # Asked right after the last answer, about a frame as young as they come.
         assert stamp in sent
-    ages = [next(a for a in plan.ages if a.name == 'answer') for plan in seen.plans]
-    assert max(nanoseconds(age.duration) for age in ages) < 0.8e9
+    for plan in seen.answered:
+        age = next(age for age in plan.ages if age.name == 'answer')
+        told = nanoseconds(plan.header.stamp) - nanoseconds(plan.capture_stamp)
+        assert nanoseconds(age.duration) == pytest.approx(told, abs=1e3)
+        # Two answers' time at most: until the next one is there.
+        assert told < 1.2e9
 
 
 def test_the_rate_can_be_bounded(rig):
     _, seen = rig.planner(max_rate=4.0)
     car = Car(rig.node)
     rig.heard(car)
-    rig.until(lambda: seen.plans, car)
-    started, before = monotonic(), len(seen.plans)
+    rig.until(lambda: seen.answered, car)
+    started, before = monotonic(), len(captured(seen.plans))
     rig.until(lambda: monotonic() - started > 2.0, car)
-    assert 6 <= len(seen.plans) - before <= 9
+    # It bounds the questions; plans come as ever.
+    assert 6 <= len(captured(seen.plans)) - before <= 9
+    assert len(seen.plans) > 15
 
 
 def test_the_plan_is_drawn_on_request(rig):
@@ -150,7 +212,7 @@ def test_the_lens_comes_from_camera_info(rig):
     topic = '/planner/input/camera/front/camera_info'
     infos = rig.node.create_publisher(CameraInfo, topic, qos_profile_sensor_data)
     rig.heard(car)
-    rig.until(lambda: len(seen.plans) > 2 and infos.get_subscription_count(), car)
+    rig.until(lambda: len(seen.answered) > 2 and infos.get_subscription_count(), car)
     assert not seen.pictures
     infos.publish(CameraInfo(width=64, height=36))  # not calibrated
     lens = CameraInfo(width=128, height=72, k=[120.0, 0.0, 64.0, 0.0, 120.0, 36.0, 0.0, 0.0, 1.0])
@@ -168,5 +230,5 @@ def test_nothing_is_planned_by_a_thread_of_the_executor(rig, monkeypatch):
     threads.clear()
     car = Car(rig.node)
     rig.heard(car)
-    rig.until(lambda: seen.plans, car)
+    rig.until(lambda: seen.answered, car)
     assert threads == {'model'}

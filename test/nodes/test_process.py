@@ -2,9 +2,7 @@
 """The executable and the launch file: they start by themselves, plan, and end cleanly."""
 
 import importlib.util
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 import launch_stand_in
-from rig import PATIENCE, Car, Seen
+from rig import PATIENCE, Car
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'planner.launch.py'
@@ -51,29 +49,6 @@ sys.exit(main())
 """
 
 
-@pytest.fixture
-def start():
-    """Return a function that starts a process; whatever still runs at the end is killed."""
-    children = []
-
-    def start(command, environment=None):
-        child = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **(environment or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        children.append(child)
-        return child
-
-    yield start
-    for child in children:
-        child.kill()
-        child.communicate()
-
-
 def ended(child, number):
     """Send a signal; return the exit code and all that was printed."""
     child.send_signal(number)
@@ -84,9 +59,9 @@ def ended(child, number):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_it_starts_plans_and_ends_cleanly(rig, start, number):
     child = start([sys.executable, '-m', MODULE, '--ros-args', '-p', 'autostart:=true'])
-    seen, car = Seen(rig.node, '/planner'), Car(rig.node)
+    seen, car = rig.seen(), Car(rig.node)
     rig.heard(car)
-    rig.until(lambda: seen.plans, car)
+    rig.until(lambda: seen.answered, car)
     code, output = ended(child, number)
     assert code == 0 and 'Traceback' not in output, output
     assert 'model kinematic, dialect nuscenes' in output
@@ -95,7 +70,7 @@ def test_it_starts_plans_and_ends_cleanly(rig, start, number):
 def test_a_hanging_model_does_not_hold_up_the_end(rig, start):
     child = start([sys.executable, '-c', HANGING, '--ros-args', '-p', 'autostart:=true', '-p',
                    'model.timeout:=0.5'])  # fmt: skip
-    seen, car = Seen(rig.node, '/planner'), Car(rig.node)
+    seen, car = rig.seen(), Car(rig.node)
     rig.heard(car)
     rig.until(lambda: seen.value('answers', 'model refused') == '1', car)
     code, output = ended(child, signal.SIGTERM)
@@ -105,7 +80,7 @@ def test_a_hanging_model_does_not_hold_up_the_end(rig, start):
 def test_a_failed_autostart_lives_on(rig, start):
     given = ['-p', 'autostart:=true', '-p', 'model.name:=recorded']
     child = start([sys.executable, '-m', MODULE, '--ros-args', *given])
-    seen = Seen(rig.node, '/planner')
+    seen = rig.seen()
     rig.until(lambda: seen.reports > 1)
     assert 'needs model.answers' in seen.diagnostics['state'].message
     assert child.poll() is None
@@ -133,7 +108,7 @@ def test_the_launch_file_starts_a_planner_that_plans(rig, start):
     child = launched(
         start, namespace='car', rig='autoware', odometry='/odometry', output_frame='base_link'
     )
-    seen = Seen(rig.node, '/car/planner')
+    seen = rig.seen('/car/planner')
     car = Car(rig.node, '/car/planner')
     car.cameras = {
         'front': rig.node.create_publisher(
@@ -142,7 +117,7 @@ def test_the_launch_file_starts_a_planner_that_plans(rig, start):
     }
     car.odometry = rig.node.create_publisher(type(car.state(1)), '/odometry', 1)
     rig.heard(car)
-    rig.until(lambda: seen.plans, car)
+    rig.until(lambda: seen.answered, car)
     assert seen.plans[0].header.frame_id == 'base_link'
     code, output = ended(child, signal.SIGINT)
     assert code == 0 and 'Traceback' not in output, output

@@ -32,7 +32,8 @@ def test_a_checkpoint_is_asked_and_its_answer_judged(rig, checkpoint):
     assert 'waypoint' in seen.value('answers', 'last refused answer')
     assert float(seen.value('answers', 'latency p50').split()[0]) > 0.0
     assert seen.value('answers', 'model refused') == '0'
-    assert not seen.plans
+    assert not seen.answered
+    assert {plan.tier for plan in seen.plans} == {seen.plans[0].TIER_STANDING}
 
 
 def test_a_checkpoint_in_another_dialect_is_refused(rig, checkpoint):
