@@ -28,6 +28,8 @@ DISCOVERY = 3.0
 # Of a clock with longer steps (s) the stamps are compared as if it had these.
 COARSEST = 0.5
 ODOMETRY = 'nav_msgs/msg/Odometry'
+# Pictures of plans: whoever looks at them may wait.
+NOT_INPUTS = ('/debug/', '/output/')
 
 
 def look(
@@ -156,7 +158,7 @@ class _Watch:
                         'error',
                         f'{part}: wrong QoS',
                         f'{_name(listener)} does not hear {_name(publisher)} on {topic}: '
-                        f'{reason.strip().rstrip(";")}',
+                        f'{reason.strip().rstrip(";").removeprefix("ERROR: ")}',
                         'set qos.reliability:=best_effort on the planner, or publish reliably',
                     )
 
@@ -164,6 +166,8 @@ class _Watch:
         """Yield which inputs are listened to while nobody publishes them, in either transport."""
         found = set()
         for topic, kinds in self._node.get_topic_names_and_types():
+            if any(word in topic for word in NOT_INPUTS):
+                continue
             base = topic.removesuffix('/compressed')
             both = (base, f'{base}/compressed')
             heard = any(map(self._node.count_publishers, both))

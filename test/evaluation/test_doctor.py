@@ -4,6 +4,7 @@
 import json
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import recordings as made
 
 from impromptu_vla_ros import cli
+from impromptu_vla_ros.core.ego_check import check_ego
+from impromptu_vla_ros.core.structs import Pose
 from impromptu_vla_ros.evaluation import doctor
 from impromptu_vla_ros.evaluation.doctor import diagnose, look
 from impromptu_vla_ros.evaluation.provisions import Wanted
@@ -88,6 +91,28 @@ def test_the_shipped_recordings_are_healthy(name):
 def test_real_recordings_are_healthy(name, data):
     found = diagnose(look(str(data / 'bags' / name), {}, 'base_link'), Wanted())
     assert serious(found) == {}
+
+
+def test_mistakes_planted_in_a_real_localization(data):
+    bag = data / 'autoware_ego_bag' / 'bag_ego_trajectory.db3'
+    if not bag.exists():
+        pytest.skip(f'no {bag}')
+    odometry = look(str(bag), {}, 'base_link').odometry
+    assert check_ego(odometry) == ()
+
+    def ahead(state, metres):
+        x = state.pose.x + metres * math.cos(state.pose.yaw)
+        y = state.pose.y + metres * math.sin(state.pose.yaw)
+        return replace(state, pose=Pose(x, y, state.pose.yaw))
+
+    for plant, what in (
+        (lambda s: replace(s, yaw_rate=math.degrees(s.yaw_rate)), 'yaw rate: in degrees'),
+        (lambda s: replace(s, yaw_rate=-s.yaw_rate), 'yaw rate: with the wrong sign'),
+        (lambda s: replace(s, vx=3.6 * s.vx), 'speed: in km/h'),
+        (lambda s: ahead(s, 1.4), 'not of the rear axle'),
+    ):
+        (found,) = check_ego([plant(state) for state in odometry])
+        assert found.what == f'odometry: {what}'
 
 
 def test_swapped_camera_stamps(tmp_path):
