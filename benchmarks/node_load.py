@@ -3,7 +3,7 @@
 What the planner node costs without a model, and what the Fast DDS profile saves.
 
 Three compressed 1600 x 900 cameras of 190 kB at 12 Hz in one burst, odometry at 100 Hz, two
-plans per second of the kinematic model: decoding included, thinking not. Publisher and planner
+answers per second of the kinematic model: decoding included, thinking not. Publisher and planner
 are processes of their own; they run once with config/fastdds.xml and once without. CPU and
 memory are those of the planner's process; lost frames are sent minus received.
 """
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROFILE = ROOT / 'config' / 'fastdds.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 CAMERAS = ('front', 'front_right', 'front_left')
-JPEG_BYTES, CAMERA_HZ, ODOMETRY_HZ, PLAN_HZ = 190_000, 12.0, 100.0, 2.0
+JPEG_BYTES, CAMERA_HZ, ODOMETRY_HZ, ANSWER_HZ = 190_000, 12.0, 100.0, 2.0
 GOALS = {'cores': 0.3, 'megabytes': 200.0, 'lost': 0}
 PATIENCE = 30.0
 
@@ -58,7 +58,9 @@ def publish() -> None:
 
     picture = CompressedImage(format='jpeg')
     picture.data.frombytes(jpeg())
-    # SIGINT shall interrupt this loop, not end the context under its feet.
+    # SIGINT shall interrupt this loop, not end the context under its feet; a parent in the
+    # background (nohup … &) hands down to ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('cameras')
     topic = '/planner/input/camera/{}/image/compressed'
@@ -132,7 +134,8 @@ class Watch:
     def __init__(self) -> None:
         import rclpy
         from diagnostic_msgs.msg import DiagnosticArray
-        from nav_msgs.msg import Path as PathMessage
+
+        from impromptu_vla_ros.msg import DrivingPlan
 
         self._rclpy = rclpy
         self._context = rclpy.Context()
@@ -140,10 +143,11 @@ class Watch:
         self._node = rclpy.create_node('watch', context=self._context)
         self._executor = rclpy.executors.SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self.plans = self.reports = 0
+        self.plans = self.answers = self.reports = 0
+        self._capture = None
         self.statuses: dict[str, dict[str, str]] = {}
         self.messages: set[str] = set()
-        self._node.create_subscription(PathMessage, '/planner/output/path', self._on_path, 10)
+        self._node.create_subscription(DrivingPlan, '/planner/output/plan', self._on_plan, 10)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, 10)
 
     def wait(self, condition) -> None:
@@ -166,8 +170,11 @@ class Watch:
         self._node.destroy_node()
         self._rclpy.shutdown(context=self._context)
 
-    def _on_path(self, _) -> None:
+    def _on_plan(self, plan) -> None:
         self.plans += 1
+        if plan.answer and plan.capture_stamp != self._capture:
+            self.answers += 1
+            self._capture = plan.capture_stamp
 
     def _on_report(self, report) -> None:
         self.reports += 1
@@ -185,18 +192,19 @@ def measure(profile: bool, seconds: float) -> dict[str, object]:
         if profile:
             environment[name] = str(PROFILE)
     watch = Watch()
-    options = {'autostart': 'true', 'dialect': 'navsim', 'max_rate': PLAN_HZ}
+    options = {'autostart': 'true', 'dialect': 'navsim', 'max_rate': ANSWER_HZ}
     options['cameras'] = json.dumps(CAMERAS)
     given = [text for key, value in options.items() for text in ('-p', f'{key}:={value}')]
     module = 'impromptu_vla_ros.nodes.planner_node'
     planner = Process(['-m', module, '--ros-args', *given], environment)
     cameras = Process([__file__, '--publish'], environment)
     try:
-        watch.wait(lambda: watch.plans > 2)
-        started, cpu, plans = monotonic(), planner.cpu(), watch.plans
+        watch.wait(lambda: watch.answers > 2)
+        started, cpu, plans, answers = monotonic(), planner.cpu(), watch.plans, watch.answers
         watch.listen(seconds)
         elapsed = monotonic() - started
         cores, rate = (planner.cpu() - cpu) / elapsed, (watch.plans - plans) / elapsed
+        answer_rate = (watch.answers - answers) / elapsed
         megabytes, shared = planner.megabytes('VmHWM'), planner.megabytes('RssShmem')
         sent = json.loads(cameras.end())
         reports = watch.reports
@@ -209,6 +217,7 @@ def measure(profile: bool, seconds: float) -> dict[str, object]:
         'cores': round(cores, 3),
         'megabytes': round(megabytes, 1),
         'of them shared': round(shared, 1),
+        'answers_per_second': round(answer_rate, 2),
         'plans_per_second': round(rate, 2),
         'sent': sent,
         'lost': {name: count - int(statuses[name]['received']) for name, count in sent.items()},
