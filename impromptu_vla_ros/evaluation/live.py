@@ -6,16 +6,19 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from impromptu_vla_ros import messages
+from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import Plan
+from impromptu_vla_ros.core.told import told_plan
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.process import ChildProcess
 from impromptu_vla_ros.evaluation.report import NodeReport
@@ -58,16 +61,21 @@ class LiveOptions:
 
 @dataclass(frozen=True, eq=False)
 class LivePlans:
-    """The plans by capture stamp, and what the node said of its own counts and refusals."""
+    """
+    What the answers said, by capture stamp, and what the node said of itself.
+
+    `plans` are the answers' plans at their capture times, `tiers` counts the published ones.
+    """
 
     plans: Mapping[int, Plan]
     counts: Mapping[str, int]
     reasons: Mapping[str, int]
+    tiers: Mapping[str, int]
 
 
 def play(
     bag: Bag,
-    cameras: Sequence[str],
+    dialect: Dialect,
     options: LiveOptions,
     progress: Callable[[int], object] | None = None,
 ) -> LivePlans:
@@ -78,7 +86,7 @@ def play(
     so that nothing else on the network is disturbed. Raise LiveError where ROS 2 or the built
     messages are missing, and where the node dies, cannot be configured or does not answer.
     """
-    parts = [part for part in (*cameras, *STATES) if part in bag.parts]
+    parts = [part for part in (*dialect.cameras, *STATES) if part in bag.parts]
     _check_types(bag, parts)
     rclpy = _ros('rclpy')
     _message(PLAN)
@@ -87,12 +95,13 @@ def play(
     rclpy.init(context=context, signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     namespace = f'/replay_{os.getpid()}'
     try:
-        player = _Player(context, namespace, bag, parts)
-        with _planner(namespace, _parameters(bag, cameras, options)) as child:
+        player = _Player(context, namespace, bag, dialect, parts)
+        with _planner(namespace, _parameters(bag, dialect.cameras, options)) as child:
             player.wait_until_ready(child, options.start_timeout)
             player.play(child, options.rate, progress)
             player.wait_until_settled(child, options.answer_timeout)
-        return LivePlans(player.plans, player.report.counts, player.report.reasons)
+        counts, reasons = player.report.counts, player.report.reasons
+        return LivePlans(player.plans, counts, reasons, dict(player.tiers))
     finally:
         rclpy.try_shutdown(context=context)
 
@@ -100,9 +109,12 @@ def play(
 class _Player:
     """One node that plays a recording's bytes and listens to the planner."""
 
-    def __init__(self, context: Any, namespace: str, bag: Bag, parts: Sequence[str]) -> None:
+    def __init__(
+        self, context: Any, namespace: str, bag: Bag, dialect: Dialect, parts: Sequence[str]
+    ) -> None:
         self.plans: dict[int, Plan] = {}
-        self._bag, self._parts = bag, parts
+        self.tiers: Counter[str] = Counter()
+        self._bag, self._dialect, self._parts = bag, dialect, parts
         self._offset = bag.clock_offset()
         self.report = NodeReport(-1, {})
         self._reports = 0
@@ -196,7 +208,18 @@ class _Player:
 
     def _on_plan(self, message: Any) -> None:
         plan = messages.plan_from_message(message)
-        self.plans.setdefault(plan.capture_stamp, plan)
+        self.tiers[plan.tier] += 1
+        if not plan.answer or plan.capture_stamp in self.plans:
+            return
+        told = told_plan(
+            self._dialect,
+            plan.answer,
+            plan.capture_stamp,
+            plan.anchor,
+            plan.anchor_frame_id,
+            float(plan.speeds[0]),
+        )
+        self.plans[plan.capture_stamp] = replace(told, latencies=plan.latencies)
 
     def _on_report(self, message: Any) -> None:
         self.report = NodeReport.of(message)
@@ -216,6 +239,8 @@ def _parameters(bag: Bag, cameras: Sequence[str], options: LiveOptions) -> dict[
         # A replay shall not depend on what the network drops.
         'qos.reliability': 'reliable',
         'qos.depth': 100,
+        # Every answer shall be seen, also one that the next overtakes within 0.1 s.
+        'output.rate': max(10.0, 50.0 / options.rate),
         **options.parameters,
     }
 

@@ -142,7 +142,7 @@ def _live(
 ) -> tuple[ReplayResult, Summary]:
     bag.require([*dialect.cameras, 'odometry'])
     with _progress(f'{name} live', bag, dialect) as progress:
-        played = live.play(bag, dialect.cameras, _live_options(options), progress)
+        played = live.play(bag, dialect, _live_options(options), progress)
     answers = {stamp: plan.answer for stamp, plan in played.plans.items()}
     for stamp in sorted(answers) if on_answer is not None else ():
         on_answer(stamp, answers[stamp])

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 import recordings as made
 
+from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.process import ChildProcess
 from impromptu_vla_ros.evaluation.report import NodeReport
@@ -64,7 +65,7 @@ def test_a_node_that_cannot_be_configured_is_one_clear_error(ros, tmp_path):
         Bag(made.write(tmp_path / 'bag', made.drive(2.0))) as bag,
         pytest.raises(live.LiveError, match='cannot be configured: .*/nowhere'),
     ):
-        live.play(bag, ['front'], options)
+        live.play(bag, DIALECTS['nuscenes'], options)
 
 
 @pytest.mark.timeout(90)
@@ -76,7 +77,7 @@ def test_a_node_that_dies_shows_its_last_words(ros, tmp_path):
         Bag(made.write(tmp_path / 'bag', made.drive(2.0))) as bag,
         pytest.raises(live.LiveError, match='ended with code 2: .*max_rate'),
     ):
-        live.play(bag, ['front'], options)
+        live.play(bag, DIALECTS['nuscenes'], options)
 
 
 def alive(pid):

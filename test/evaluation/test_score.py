@@ -127,7 +127,9 @@ def test_a_recording_too_short_to_score_has_no_anchor(tmp_path):
 
 def test_the_difference_of_plans_sees_poses_and_anchor(circle):
     plan = next(iter(circle.plans.values()))
-    moved = replace(plan, poses=plan.poses + [0.0, 0.002, 0.0])
+    poses = plan.poses.copy()
+    poses[-1, 1] += 0.002
+    moved = replace(plan, poses=poses)
     assert pose_difference(plan, plan) == 0.0
     assert pose_difference(plan, moved) == pytest.approx(0.002, rel=0.1)
     aside = Pose(plan.anchor.x, plan.anchor.y + 0.5, plan.anchor.yaw)
