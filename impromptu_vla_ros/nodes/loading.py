@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from impromptu_vla_ros.autoware_messages import MissingPackages
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.dialects import Dialect, DialectError
 from impromptu_vla_ros.core.planner import Planner
@@ -89,5 +90,7 @@ def _grey_query(dialect: Dialect) -> Query:
 
 def said(error: Exception | None) -> str:
     """Return an error in words; one that nobody expected is named too."""
-    expected = isinstance(error, (AnswerError, DialectError, InputError, ModelError))
+    expected = isinstance(
+        error, (AnswerError, DialectError, InputError, MissingPackages, ModelError)
+    )
     return str(error) if expected else f'{type(error).__name__}: {error}'

@@ -15,6 +15,7 @@ from impromptu_vla_ros.core.structs import CameraImage, Plan
 from impromptu_vla_ros.core.told import in_base_link, relative_poses
 from impromptu_vla_ros.drawing import draw_plan
 from impromptu_vla_ros.msg import DrivingPlan
+from impromptu_vla_ros.nodes.autoware import AutowareOutput
 from impromptu_vla_ros.nodes.calibration import Calibration
 from impromptu_vla_ros.nodes.parameters import PlannerParameters
 
@@ -23,7 +24,7 @@ class Outputs:
     """
     The publishers, silent while the node is not active.
 
-    `draws` tells whether pictures are wanted.
+    `draws` tells whether pictures are wanted; `autoware` is opened on configure.
     """
 
     def __init__(self, node: Any, parameters: PlannerParameters) -> None:
@@ -32,6 +33,12 @@ class Outputs:
         latest = QoSProfile(depth=1)
         self._path = node.create_lifecycle_publisher(Path, '~/output/path', latest)
         self._plan = node.create_lifecycle_publisher(DrivingPlan, '~/output/plan', latest)
+        self.autoware = AutowareOutput(
+            node,
+            parameters.autoware.output,
+            parameters.autoware.generator_name,
+            parameters.vehicle.wheelbase,
+        )
         self.draws = parameters.debug.image
         if self.draws:
             self._image = node.create_lifecycle_publisher(Image, '~/debug/image', latest)
@@ -50,6 +57,7 @@ class Outputs:
 
     def publish(self, plan: Plan, frames: Mapping[str, int]) -> None:
         """Publish a plan in the wanted frame; `frames` counts what became of the pictures."""
+        self.autoware.publish(plan)
         if self._parameters.output.frame == 'base_link':
             plan = in_base_link(plan, self._parameters.base_frame)
         self._path.publish(messages.path_message(plan))

@@ -84,7 +84,7 @@ class VehicleParameters:
 
     wheelbase: float = setting(
         Vehicle().wheelbase,
-        'Distance between the axles; used only where the steering angle is measured.',
+        'Distance between the axles; used for steering angles, measured and told to Autoware.',
         "That of Autoware's sample vehicle.",
         unit='m',
         limits=(0.5, 10.0),
@@ -126,6 +126,20 @@ class OutputParameters:
         "odom: the odometry's own frame, whatever its name; base_link: the car's at publication.",
         choices=('odom', 'base_link'),
     )
+
+
+@dataclass(frozen=True)
+class AutowareParameters:
+    """What Autoware is told."""
+
+    output: str = setting(
+        'none',
+        'How plans reach Autoware.',
+        'generator: ~/output/candidate_trajectories; validator, direct: ~/output/trajectory. '
+        'autoware.launch.py sets it, and the topics.',
+        choices=('none', 'generator', 'validator', 'direct'),
+    )
+    generator_name: str = setting('impromptu_vla', 'Name of the generator in its candidates.')
 
 
 @dataclass(frozen=True)
@@ -208,6 +222,7 @@ class PlannerParameters:
     follow: Ages = _group(Ages)
     guard: Limits = _group(Limits)
     stop: Stop = _group(Stop)
+    autoware: AutowareParameters = _group(AutowareParameters)
     autostart: bool = setting(
         False,
         'Configure and activate at once, without a lifecycle manager.',

@@ -71,6 +71,7 @@ class PlannerNode(LifecycleNode):
         """Choose the dialect, load the model and ask it once."""
         started = monotonic()
         try:
+            self._outputs.autoware.open()
             dialect = loading.checked_dialect(self.parameters)
             model = loading.load_model(self.parameters.model)
             # Recorded answers exist for recorded stamps only.
@@ -127,6 +128,7 @@ class PlannerNode(LifecycleNode):
 
     def _free(self) -> bool:
         self._stop()
+        self._outputs.autoware.close()
         loaded, self._loaded = self._loaded, None
         return loaded is None or loaded.worker.close()
 

@@ -12,10 +12,11 @@ pytest.importorskip('rclpy')
 import autoware_interfaces
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, ReliabilityPolicy
+from rig import Car
 
 from impromptu_vla_ros import autoware_messages
 from impromptu_vla_ros.core.structs import Plan, Pose
-from impromptu_vla_ros.nodes.autoware import AutowareOutput
+from impromptu_vla_ros.nodes.autoware import QOS, TOPICS, AutowareOutput
 
 STAMP = 1_700_000_000_123_456_789
 WHEELBASE = 2.79
@@ -158,6 +159,40 @@ def test_another_frame_is_refused_and_said_once(rig, autoware, capfd):
     assert capfd.readouterr().err.count("plans are in frame 'odom'") == 1
     assert sender.publish(plan()) == ''
     assert not any(message.header.frame_id == 'odom' for message in messages)
+
+
+@pytest.mark.parametrize('output', ['direct', 'generator'])
+def test_the_planner_tells_autoware_what_it_publishes(rig, autoware, output):
+    from autoware_internal_planning_msgs.msg import CandidateTrajectories
+    from autoware_planning_msgs.msg import Trajectory
+
+    kind = CandidateTrajectories if output == 'generator' else Trajectory
+    heard = []
+    rig.node.create_subscription(kind, TOPICS[output].replace('~', '/planner'), heard.append, QOS)
+    _, seen = rig.planner(autoware__output=output)
+    car = Car(rig.node)
+    state = car.state
+
+    def on_map(stamp):
+        message = state(stamp)
+        message.header.frame_id = 'map'
+        return message
+
+    car.state = on_map
+    rig.heard(car)
+    rig.until(lambda: len(heard) > 5 and len(seen.plans) > 5, car)
+    told = heard[-1].candidate_trajectories[0] if output == 'generator' else heard[-1]
+    stamps = [(plan.header.stamp.sec, plan.header.stamp.nanosec) for plan in seen.plans]
+    same = seen.plans[stamps.index((told.header.stamp.sec, told.header.stamp.nanosec))]
+    assert (told.header.frame_id, len(told.points)) == ('map', len(same.points))
+    assert told.points[3].pose == same.points[3].pose
+
+
+def test_a_planner_without_autowares_messages_says_what_to_source(rig, monkeypatch):
+    monkeypatch.setattr(autoware_messages, 'missing', lambda _: ('autoware_planning_msgs',))
+    _, seen = rig.planner(autoware__output='direct')
+    rig.reported(seen, 1)
+    assert 'source the Autoware workspace' in seen.diagnostics['state'].message
 
 
 def test_none_does_nothing(rig):
