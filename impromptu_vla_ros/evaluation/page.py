@@ -207,7 +207,7 @@ def _counters(summary: Summary) -> str:
     counts = summary['counts']
     rows = [
         ('frames seen', str(summary['frames']['seen'])),
-        *((f'frames not asked about: {why}', str(n)) for why, n in summary['unasked'].items()),
+        *((f'frames without a plan: {why}', str(n)) for why, n in summary['unasked'].items()),
         ('questions asked', str(counts['asked'])),
         ('questions answered', str(counts['answered'])),
         ('answers refused', str(counts['refused'])),

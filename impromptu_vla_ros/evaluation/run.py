@@ -22,12 +22,15 @@ from impromptu_vla_ros.evaluation import live
 from impromptu_vla_ros.evaluation.bag import SAMPLES, Bag
 from impromptu_vla_ros.evaluation.page import Section, page
 from impromptu_vla_ros.evaluation.pictures import pictures
-from impromptu_vla_ros.evaluation.replay import OVERTAKEN, Progress, ReplayResult, replay
+from impromptu_vla_ros.evaluation.replay import Progress, ReplayResult, replay
 from impromptu_vla_ros.evaluation.score import score
 from impromptu_vla_ros.evaluation.summary import Summary, compare, headline, summarize, table
 from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
 from impromptu_vla_ros.models import ModelError, create_model
 from impromptu_vla_ros.models.recorded import record
+
+# Why a frame that could be asked about shows no plan live.
+UNPUBLISHED = 'refused by the guard, overtaken by a newer frame, or lost'
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def _live(
         counts=played.counts,
         reasons=played.reasons,
         unasked={
-            stamp: offline.unasked.get(stamp, OVERTAKEN)
+            stamp: offline.unasked.get(stamp, UNPUBLISHED)
             for stamp in offline.frames
             if stamp not in played.plans
         },

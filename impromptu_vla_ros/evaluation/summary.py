@@ -104,7 +104,7 @@ def headline(summary: Summary) -> str:
     )
     counts = summary['counts']
     trouble = [f'{counts[n]} {n}' for n in ('refused', 'failed', 'skipped') if counts.get(n)]
-    trouble += [f'{count} not asked about: {why}' for why, count in summary['unasked'].items()]
+    trouble += [f'{count} without a plan: {why}' for why, count in summary['unasked'].items()]
     return f'{text}; {", ".join(trouble)}' if trouble else text
 
 
