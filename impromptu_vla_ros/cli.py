@@ -94,14 +94,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     add('--live', action='store_true', help='through the real node over ROS 2')
     add('--rate', type=_positive, default=1.0, help='speed of live playing (default 1)')
     add('--latency', type=float, default=0.0, help='offline: seconds a model is busy (default 0)')
-    add(
-        '--topic',
-        type=_pair,
-        action='append',
-        default=[],
-        metavar='PART=NAME',
-        help='front, front_left, front_right, odometry, acceleration, steering, camera_info',
-    )
+    _add_topics(parser)
     add('--base-frame', default='base_link', help='child frame of the odometry')
     add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
     add('--camera-height', type=float, default=1.5, help='m, where no /tf_static tells it')
@@ -110,13 +103,8 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_replay)
 
 
-def _add_doctor(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument('bag', nargs='?', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
-    source.add_argument('--graph', action='store_true', help='the running graph (default)')
-    add = parser.add_argument
-    add('--seconds', type=_positive, help='how long to look (default: 5 s, or the whole bag)')
-    add(
+def _add_topics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         '--topic',
         type=_pair,
         action='append',
@@ -124,6 +112,15 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
         metavar='PART=NAME',
         help='front, front_left, front_right, odometry, acceleration, steering, camera_info',
     )
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('bag', nargs='?', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    source.add_argument('--graph', action='store_true', help='the running graph (default)')
+    add = parser.add_argument
+    add('--seconds', type=_positive, help='how long to look (default: 5 s, or the whole bag)')
+    _add_topics(parser)
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
     add('--checkpoint', help='folder or hub name of the model that shall drive')
     add('--subfolder', help='folder of the checkpoint in its repository')
