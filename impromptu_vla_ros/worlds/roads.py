@@ -174,7 +174,7 @@ def along_road(road: Road, points: ArrayLike) -> tuple[FloatArray, FloatArray]:
         if piece.curvature:
             radius = 1.0 / piece.curvature
             sign = math.copysign(1.0, radius)
-            angle = np.arctan2(sign * x, sign * (radius - y))
+            angle = np.arctan2(x, sign * (radius - y))
             # An angle a rounding before the start is at the start, not a whole turn on.
             angle = np.where(angle < -1e-9 / abs(radius), angle + math.tau, angle)
             foot, beside = angle * abs(radius), radius - sign * np.hypot(x, radius - y)
