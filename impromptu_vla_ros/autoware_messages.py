@@ -12,12 +12,19 @@ from __future__ import annotations
 import importlib.util
 import math
 import uuid
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from impromptu_vla_ros.core.motion import CURVATURE_SPEED
-from impromptu_vla_ros.core.structs import FloatArray, InputError, Plan, Pose, Steering
+from impromptu_vla_ros.core.structs import (
+    FloatArray,
+    InputError,
+    Plan,
+    Pose,
+    Steering,
+    Velocity,
+)
 from impromptu_vla_ros.messages import duration_message, nanoseconds, pose_message, time_message
 
 PACKAGES = ('autoware_planning_msgs', 'autoware_internal_planning_msgs')
@@ -25,15 +32,6 @@ PACKAGES = ('autoware_planning_msgs', 'autoware_internal_planning_msgs')
 
 class MissingPackages(RuntimeError):
     """Autoware's messages are wanted, and their packages cannot be imported."""
-
-
-class Velocity(NamedTuple):
-    """One measured velocity of base_link: vx ahead, vy left, m/s, yaw_rate rad/s; stamp in ns."""
-
-    stamp: int
-    vx: float
-    vy: float
-    yaw_rate: float
 
 
 def missing(packages: tuple[str, ...] = PACKAGES) -> tuple[str, ...]:

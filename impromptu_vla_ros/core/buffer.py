@@ -17,13 +17,14 @@ from impromptu_vla_ros.core.structs import (
     Observation,
     Odometry,
     Steering,
+    Velocity,
 )
 from impromptu_vla_ros.core.timeline import Timeline
 
 # Older pictures can no longer be asked about, whatever their rate.
 FRAME_SPAN = 5.0
 
-Sample = CameraImage | Odometry | Acceleration | Steering
+Sample = CameraImage | Odometry | Acceleration | Steering | Velocity
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class ObservationBuffer:
         spacing: float,
         states: tuple[int, int],
         limits: BufferLimits | None = None,
+        wheelbase: float = 2.79,
     ) -> None:
         self._limits = limits or BufferLimits()
         self._spacing = spacing
@@ -62,7 +64,7 @@ class ObservationBuffer:
         self.frames: dict[str, Timeline[CameraImage]] = {
             camera: Timeline(camera, FRAME_SPAN, self._limits.frames) for camera in cameras
         }
-        self.ego = EgoHistory(spacing * (self._most - 1))
+        self.ego = EgoHistory(spacing * (self._most - 1), wheelbase)
         self.resets = 0
         self._used = 0
 

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from impromptu_vla_ros.core import motion
+from impromptu_vla_ros.core.ego_jumps import PoseJumps, leap
+from impromptu_vla_ros.core.ego_watch import EgoWatch
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Acceleration,
@@ -20,6 +23,7 @@ from impromptu_vla_ros.core.structs import (
     Odometry,
     Pose,
     Steering,
+    Velocity,
 )
 from impromptu_vla_ros.core.timeline import SNAP, Timeline
 
@@ -28,14 +32,17 @@ MAX_GAP = 0.5
 # Acceleration from odometry is the slope of speed over this many seconds to each side; of
 # 0.15 to 1 s it predicts the comma2k19 and Boreas drives best.
 SLOPE = 0.5
-# A pose this far from where speed and turn rate put it is a correction of the localization.
-JUMP = 1.0
-# So many of them within a second are no corrections: two sources contradict each other.
-MANY_JUMPS = 3
 # Without odometry for longer the ego is somewhere else than predicted.
 LONGEST_PREDICTION = 0.5
 # A measured acceleration or steering angle this near an instant counts as of that instant.
 NEAR = 0.1
+# What a signal is derived from where it is not measured, or its source is not trusted.
+DERIVED = {
+    'speed': 'poses',
+    'yaw rate': 'poses',
+    'acceleration': 'slope of speed',
+    'steering': 'yaw rate / speed',
+}
 
 
 class EgoHistory:
@@ -43,41 +50,55 @@ class EgoHistory:
     Answer where the ego was and how it moved, from stamped samples in any order and rate.
 
     Only samples up to the first one at or after the asked stamp are used, so that the same
-    drive gives the same states whenever it is asked.
+    drive gives the same states whenever it is asked. What `watch` distrusts at that stamp is
+    derived from the poses.
     """
 
-    def __init__(self, span: float) -> None:
+    def __init__(self, span: float, wheelbase: float = 2.79) -> None:
         keep = span + 2.0 * SLOPE + 2.0
         self.odometry: Timeline[Odometry] = Timeline('odometry', keep, 5000)
         self.acceleration: Timeline[Acceleration] = Timeline('acceleration', keep, 5000)
         self.steering: Timeline[Steering] = Timeline('steering', keep, 5000)
-        self._change: Pose | None = None
-        self._jumps: deque[int] = deque(maxlen=MANY_JUMPS)
+        self.watch = EgoWatch(wheelbase)
+        self._jumps = PoseJumps()
 
     def clear(self) -> None:
         """Forget every sample."""
-        self._change = None
+        self.watch.clear()
         self._jumps.clear()
         self.odometry.clear()
         self.acceleration.clear()
         self.steering.clear()
 
-    def add(self, sample: Odometry | Acceleration | Steering) -> bool:
+    def add(self, sample: Odometry | Acceleration | Steering | Velocity) -> bool:
         """Insert one sample; return True if the clock jumped back."""
-        if isinstance(sample, Acceleration):
-            return self.acceleration.add(sample)
-        if isinstance(sample, Steering):
-            return self.steering.add(sample)
+        if isinstance(sample, Velocity):
+            return self.watch.add(sample)
+        if isinstance(sample, Odometry):
+            self._find_leap(sample)
+            jumped = self.odometry.add(sample)
+        elif isinstance(sample, Acceleration):
+            jumped = self.acceleration.add(sample)
+        else:
+            jumped = self.steering.add(sample)
+        return self.watch.add(sample) or jumped
+
+    def _find_leap(self, sample: Odometry) -> None:
         newest = self.odometry.newest
-        if newest is not None and newest.frame_id != sample.frame_id:
+        if newest is None:
+            return
+        if newest.frame_id != sample.frame_id:
             self.odometry.counts['frame changed'] += 1
             self.odometry.clear()
-        elif newest is not None and (change := _jump(newest, sample)) is not None:
+            return
+        if not 0 < sample.stamp - newest.stamp <= MAX_GAP * NANOSECONDS:
+            return
+        shown = self._velocity_of_poses(newest.stamp)
+        change = leap(newest, sample, (newest.vx, newest.yaw_rate), (shown[0], shown[2]))
+        if change is not None:
             self.odometry.counts['pose jumped'] += 1
-            self._jumps.append(sample.stamp)
+            self._jumps.note(sample.stamp, change)
             self.odometry.rewrite(lambda old: replace(old, pose=motion.moved(change, old.pose)))
-            self._change = change if self._change is None else motion.moved(change, self._change)
-        return self.odometry.add(sample)
 
     def take_change(self) -> Pose | None:
         """
@@ -85,14 +106,30 @@ class EgoHistory:
 
         A localization that corrects itself moves the whole past with it: the car did not jump.
         """
-        change, self._change = self._change, None
-        return change
+        return self._jumps.take()
 
     @property
     def contradicted(self) -> bool:
         """Return whether the newest poses jump to and fro, so that none can be trusted."""
-        newest, many = self.odometry.newest, len(self._jumps) == MANY_JUMPS
-        return many and newest is not None and newest.stamp - self._jumps[0] < NANOSECONDS
+        return self._jumps.many(self.odometry.newest)
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Return in words where each signal of the newest state comes from."""
+        newest = self.odometry.newest
+        if newest is None:
+            return {}
+        wrong, at = self.watch.distrusted(newest.stamp), newest.stamp
+        measured = {
+            'speed': math.isfinite(newest.vx),
+            'yaw rate': math.isfinite(newest.yaw_rate),
+            'acceleration': self._near(self.acceleration, at, at) is not None,
+            'steering': self._near(self.steering, at, at) is not None,
+        }
+        return {
+            name: 'measured' if there and name not in wrong else DERIVED[name]
+            for name, there in measured.items()
+        }
 
     def pose(self, stamp: int) -> Pose | None:
         """Return the interpolated pose, None outside the history or inside a gap."""
@@ -117,7 +154,7 @@ class EgoHistory:
         before = self.pose(start)
         if before is None:
             return None
-        vx, _, yaw_rate = self._velocity(start)
+        vx, _, yaw_rate = self._velocity(start, start)
         ax, _ = self._acceleration(start, start, vx, yaw_rate)
         known = [value if math.isfinite(value) else 0.0 for value in (vx, yaw_rate, ax)]
         ahead = (now - start) / NANOSECONDS
@@ -163,7 +200,7 @@ class EgoHistory:
         return bool(widest > MAX_GAP * NANOSECONDS)
 
     def _state(self, at: int, last: int, pose: Pose, anchor: Pose) -> EgoState:
-        vx, vy, yaw_rate = self._velocity(at)
+        vx, vy, yaw_rate = self._velocity(at, last)
         ax, ay = self._acceleration(at, last, vx, yaw_rate)
         return EgoState(
             t=(at - last) / NANOSECONDS,
@@ -176,8 +213,8 @@ class EgoHistory:
             tire_angle=self._tire_angle(at, last),
         )
 
-    def _velocity(self, at: int) -> tuple[float, float, float]:
-        """Return vx, vy, yaw rate: the source's own where it has them, else from the poses."""
+    def _velocity(self, at: int, last: int) -> tuple[float, float, float]:
+        """Return vx, vy, yaw rate: the source's own where it can be trusted, else the poses'."""
         before, after = self.odometry.around(at)
         if before is None or after is None:
             return math.nan, math.nan, math.nan
@@ -191,37 +228,38 @@ class EgoHistory:
                 (before.yaw_rate, after.yaw_rate),
             )
         ]
-        if all(map(math.isfinite, values)):
-            return values[0], values[1], values[2]
-        return self._velocity_of_poses(at)
+        vx, vy, yaw_rate = values
+        known, wrong = all(map(math.isfinite, values)), self.watch.distrusted(last)
+        if known and not wrong & {'speed', 'yaw rate'}:
+            return vx, vy, yaw_rate
+        shown = self._velocity_of_poses(at)
+        if known and 'speed' not in wrong:
+            return vx, vy, shown[2]
+        if known and 'yaw rate' not in wrong:
+            return shown[0], shown[1], yaw_rate
+        return shown
 
     def _velocity_of_poses(self, at: int) -> tuple[float, float, float]:
-        first, last = self._window(at, self._end(at))
-        if first is None or last is None or first.stamp == last.stamp:
+        samples = self.odometry.between(at - round(SLOPE * NANOSECONDS), self._end(at))
+        if len(samples) < 2:
             return math.nan, math.nan, math.nan
-        width = (last.stamp - first.stamp) / NANOSECONDS
-        step = motion.relative_to(first.pose, last.pose)
-        # The chord of an arc points half its turn away from the first heading.
-        along = math.hypot(step.x, step.y) / width
-        backward = step.x * math.cos(step.yaw / 2) + step.y * math.sin(step.yaw / 2) < 0.0
-        return (-along if backward else along), 0.0, step.yaw / width
+        return _motion(samples[0], samples[-1])
 
     def _end(self, at: int) -> int:
         after = self.odometry.around(at)[1]
         return after.stamp if after is not None else at
 
-    def _window(self, at: int, end: int) -> tuple[Odometry | None, Odometry | None]:
-        start = at - round(SLOPE * NANOSECONDS)
-        samples = self.odometry.between(start, end)
-        return (samples[0], samples[-1]) if samples else (None, None)
-
     def _acceleration(self, at: int, last: int, vx: float, yaw_rate: float) -> tuple[float, float]:
-        measured = self._near(self.acceleration, at, last)
-        if measured is not None:
+        measured, wrong = self._near(self.acceleration, at, last), self.watch.distrusted(last)
+        if measured is not None and 'acceleration' not in wrong:
             return measured.ax, measured.ay
         reach = round(SLOPE * NANOSECONDS)
         samples = self.odometry.between(at - reach, min(at + reach, self._end(last)))
-        moving = [(s.stamp - at, s.vx) for s in samples if math.isfinite(s.vx)]
+        if 'speed' in wrong:
+            steps = [(one, two, _motion(one, two)[0]) for one, two in pairwise(samples)]
+            moving = [((one.stamp + two.stamp) / 2.0 - at, v) for one, two, v in steps]
+        else:
+            moving = [(s.stamp - at, s.vx) for s in samples if math.isfinite(s.vx)]
         if len(moving) < 2:
             return math.nan, math.nan
         times = np.array([t for t, _ in moving]) / NANOSECONDS
@@ -232,7 +270,9 @@ class EgoHistory:
 
     def _tire_angle(self, at: int, last: int) -> float:
         measured = self._near(self.steering, at, last)
-        return measured.tire_angle if measured is not None else math.nan
+        if measured is None or 'steering' in self.watch.distrusted(last):
+            return math.nan
+        return float(measured.tire_angle)
 
     def _near(self, timeline: Timeline[Any], at: int, last: int) -> Any:
         reach = round(NEAR * NANOSECONDS)
@@ -240,18 +280,11 @@ class EgoHistory:
         return min(samples, key=lambda s: abs(s.stamp - at)) if samples else None
 
 
-def _jump(before: Odometry, after: Odometry) -> Pose | None:
-    """Return what maps the frame as it was to the frame as it is, None if nothing jumped."""
-    seconds = (after.stamp - before.stamp) / NANOSECONDS
-    if not 0.0 < seconds <= MAX_GAP:
-        return None
-    known = [value if math.isfinite(value) else 0.0 for value in (before.vx, before.yaw_rate)]
-    x, y, yaw = map(float, motion.rollout(known[0], known[1], 0.0, [seconds])[0])
-    expected = motion.moved(before.pose, Pose(x, y, yaw))
-    off = math.hypot(after.pose.x - expected.x, after.pose.y - expected.y)
-    # Without a speed of its own the source may have moved as fast as a car can.
-    if off <= JUMP + (0.0 if math.isfinite(before.vx) else 60.0 * seconds):
-        return None
-    turn = motion.wrap(after.pose.yaw - expected.yaw)
-    x, y = motion.from_frame(Pose(0.0, 0.0, turn), [[expected.x, expected.y]])[0]
-    return Pose(after.pose.x - float(x), after.pose.y - float(y), turn)
+def _motion(first: Odometry, last: Odometry) -> tuple[float, float, float]:
+    """Return vx, vy, yaw rate from one pose to another."""
+    width = (last.stamp - first.stamp) / NANOSECONDS
+    step = motion.relative_to(first.pose, last.pose)
+    # The chord of an arc points half its turn away from the first heading.
+    along = math.hypot(step.x, step.y) / width
+    backward = step.x * math.cos(step.yaw / 2) + step.y * math.sin(step.yaw / 2) < 0.0
+    return (-along if backward else along), 0.0, step.yaw / width

@@ -10,30 +10,75 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from impromptu_vla_ros.core.ego_sensors import check_acceleration, check_steering
+from impromptu_vla_ros.core.ego_poses import (
+    ENOUGH_TURN,
+    ENOUGH_WAY,
+    MOVING,
+    TURNING,
+    check_axle,
+    check_orientation,
+    check_still,
+    untold,
+)
+from impromptu_vla_ros.core.ego_sensors import (
+    check_acceleration,
+    check_steering,
+    means,
+)
 from impromptu_vla_ros.core.ego_windows import STEP, WIDTH, Windows, windows_of
 from impromptu_vla_ros.core.findings import (
     DEGREES,
     LEVELS,
-    SPREAD,
     Finding,
     check_ratio,
-    fit_ratio,
 )
-from impromptu_vla_ros.core.structs import Acceleration, Odometry, Steering
+from impromptu_vla_ros.core.structs import NANOSECONDS, Acceleration, Odometry, Steering, Velocity
 
-# Windows count from here on (m, rad), and together must reach this way and turn.
-MOVING, TURNING = 1.0, 0.05
-ENOUGH_WAY, ENOUGH_TURN = 15.0, 0.3
 # Ratios this near 1 are calibration.
-SPEED_BAND, YAW_BAND, MIRROR_BAND = 0.15, 0.25, 0.5
-# An axle offset is told below this speed (m/s); tyres slip by about 0.01·v² m there.
-SLOW, LEAST_OFFSET, SLIP = 10.0, 0.8, 0.01
+SPEED_BAND, YAW_BAND = 0.15, 0.25
 
+REMEDIES = {
+    'odometry': (
+        'publish twist.linear.x in m/s along x of child_frame_id',
+        'publish twist.angular.z in rad/s, + to the left',
+    ),
+    'velocity report': (
+        'publish longitudinal_velocity in m/s, + ahead',
+        'publish heading_rate in rad/s, + to the left',
+    ),
+}
 SPEED_UNITS = {'km/h': 3.6, 'mph': 2.2369, 'knots': 1.9438, 'cm/s': 100.0, 'mm/s': 1000.0}
+
+# The signals of the ego, and how findings about their sources begin.
+SIGNALS = {
+    'speed': ('odometry: speed:', 'odometry: no twist'),
+    'yaw rate': ('odometry: yaw rate:', 'odometry: no twist'),
+    'acceleration': ('acceleration:', 'lateral acceleration:'),
+    'steering': ('steering:',),
+}
+
+
+@dataclass(frozen=True)
+class EgoVerdict:
+    """What was found, worst first, and the signals that motion enough `told` of."""
+
+    findings: tuple[Finding, ...]
+    told: frozenset[str] = frozenset()
+
+    @property
+    def wrong(self) -> frozenset[str]:
+        """Return the signals with an error."""
+        errors = [found.what for found in self.findings if found.level == 'error']
+        return self.told & _named(errors)
+
+    @property
+    def right(self) -> frozenset[str]:
+        """Return the signals that were told of, and nothing was found."""
+        return self.told - _named([found.what for found in self.findings])
 
 
 def check_ego(
@@ -48,158 +93,94 @@ def check_ego(
     Samples may come in any order; `wheelbase` is in m. A mistake is named only where enough
     motion shows it consistently: silence about a standing car proves nothing.
     """
+    return judge_ego(odometry, acceleration, steering, wheelbase).findings
+
+
+def judge_ego(
+    odometry: Sequence[Odometry],
+    acceleration: Sequence[Acceleration] = (),
+    steering: Sequence[Steering] = (),
+    wheelbase: float = 2.79,
+    velocity: Sequence[Velocity] = (),
+) -> EgoVerdict:
+    """Return the same with what it tells of each signal; `velocity` is a source of its own."""
     samples = sorted({s.stamp: s for s in odometry}.values(), key=lambda s: s.stamp)
     windows = windows_of(samples)
-    found = _check_still(samples, windows)
+    found = check_still(samples, windows)
     if found or windows is None:
-        return tuple(found)
+        # That a twist is always zero is told of both its signals; a pose at rest, of none.
+        return EgoVerdict(tuple(found), _named([each.what for each in found]))
     way = float(np.hypot(windows.along, windows.side).sum()) / WIDTH
     turned = float(np.abs(windows.turn).sum()) / WIDTH
     if way < ENOUGH_WAY:
-        return (_untold(f'{way:.1f} m', f'drive {ENOUGH_WAY:.0f} m and round a corner'),)
-    if found := _check_orientation(windows):
-        return tuple(found)  # along a wrong heading every other number is wrong, too
-    found = [*_check_speed(windows), *_check_yaw_rate(windows), *_check_axle(windows)]
+        short = untold(f'{way:.1f} m', f'drive {ENOUGH_WAY:.0f} m and round a corner')
+        return EgoVerdict((short,))
+    if found := check_orientation(windows):
+        # Along a wrong heading every other number is wrong, too.
+        return EgoVerdict(tuple(found))
     start = samples[0].stamp
-    found += check_acceleration(windows, acceleration, start)
-    found += check_steering(windows, steering, start, wheelbase)
+    checks = {
+        'speed': _check_speed(windows),
+        'yaw rate': _check_yaw_rate(windows),
+        'acceleration': check_acceleration(windows, acceleration, start),
+        'steering': check_steering(windows, steering, start, wheelbase),
+    }
+    found = [each for findings in checks.values() for each in findings or ()]
+    found += [*check_axle(windows), *_check_report(windows, velocity, start)]
     if turned < ENOUGH_TURN:
-        found.append(_untold(f'{math.degrees(turned):.0f}° of turns', 'drive round a corner'))
-    return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
+        found.append(untold(f'{math.degrees(turned):.0f}° of turns', 'drive round a corner'))
+    told = frozenset(signal for signal, findings in checks.items() if findings is not None)
+    return EgoVerdict(tuple(sorted(found, key=lambda each: LEVELS.index(each.level))), told)
 
 
-def _untold(what: str, remedy: str) -> Finding:
-    detail = f'only {what} seen: not enough motion to tell units and signs'
-    return Finding('info', 'ego: not enough motion', detail, remedy)
+def _named(whats: Sequence[str]) -> frozenset[str]:
+    return frozenset(
+        signal
+        for signal, beginnings in SIGNALS.items()
+        if any(what.startswith(beginnings) for what in whats)
+    )
 
 
-def _check_still(samples: Sequence[Odometry], windows: Windows | None) -> list[Finding]:
-    if windows is None:
-        return [_untold('less than a second of odometry', 'look for longer')]
-    moved = float(np.hypot(windows.along, windows.side).sum()) / WIDTH
-    said = float(np.nansum(np.abs(windows.said_along))) / WIDTH
-    if moved < 1.0 and said > ENOUGH_WAY:
-        return [
-            Finding(
-                'error',
-                'odometry: the pose stands still',
-                f'the twist says {said:.0f} m, the pose moved {moved:.1f} m',
-                'publish the pose of the same localization that gives the twist',
-            )
-        ]
-    unknown = not any(math.isfinite(s.vx) and math.isfinite(s.yaw_rate) for s in samples)
-    if moved < ENOUGH_WAY or unknown:
-        return []
-    if np.nanmax(np.abs(windows.said_along), initial=0.0) < 0.02:
-        return [
-            Finding(
-                'error',
-                'odometry: no twist',
-                f'twist.linear.x is 0 all the time while the pose moves {moved:.0f} m',
-                'fill twist.twist in child_frame_id; or NaN, and the poses are differentiated',
-            )
-        ]
-    return []
-
-
-def _check_orientation(w: Windows) -> list[Finding]:
-    """Check the poses against themselves: a car points where it goes."""
-    moving = np.hypot(w.along, w.side) > 2.0 * MOVING
-    if not moving.any():
-        return []
-    off = np.arctan2(w.side, w.along)[moving]
-    mean = math.atan2(float(np.sin(off).mean()), float(np.cos(off).mean()))
-    steady = float(np.median(np.abs(np.angle(np.exp(1j * (off - mean)))))) < 0.3
-    pairs = [
-        (i, i + WIDTH)
-        for i in range(len(w.middle) - WIDTH)
-        if abs(w.middle[i + WIDTH] - w.middle[i] - WIDTH * STEP) < 1e-6
-        and moving[i]
-        and moving[i + WIDTH]
-    ]
-    if pairs:
-        one, two = np.array(pairs).T
-        bend = np.angle(np.exp(1j * (w.course[two] - w.course[one])))
-        turn = (w.turn[one] + w.turn[two]) / 2.0
-        bends = np.abs(bend) > TURNING
-        if np.abs(bend[bends]).sum() / WIDTH > ENOUGH_TURN:
-            if np.abs(turn[bends]).max() < 0.1 * np.median(np.abs(bend[bends])):
-                return [
-                    Finding(
-                        'error',
-                        'odometry: orientation does not turn',
-                        'the path bends, and pose.orientation stays as it is',
-                        "publish the vehicle's heading in pose.orientation",
-                    )
-                ]
-            ratio, rest = fit_ratio(turn[bends], bend[bends])
-            if rest < SPREAD and abs(ratio + 1.0) < MIRROR_BAND:
-                return [
-                    Finding(
-                        'error',
-                        'odometry: left-handed orientation',
-                        f'the orientation turns {ratio:.2f} times as much as the path does',
-                        'x ahead, y left, yaw counter-clockwise (REP-103): negate y or the yaw',
-                    )
-                ]
-    if steady and abs(mean) > math.radians(20.0):
-        return [
-            Finding(
-                'warn' if abs(mean) > math.radians(160.0) else 'error',
-                'odometry: orientation off the way driven',
-                f'the way leads {math.degrees(mean):.0f}° off the orientation',
-                'yaw is 0 along x and counter-clockwise (REP-103): a compass heading is not '
-                '(unless the car drove in reverse)',
-            )
-        ]
-    return []
-
-
-def _check_speed(w: Windows) -> list[Finding]:
+def _check_speed(w: Windows, source: str = 'odometry') -> list[Finding] | None:
     if not np.isfinite(w.said_along).all():
         detail = 'no twist.linear.x: speed and turn rate are taken from the poses'
         return [Finding('info', 'odometry: no twist', detail, 'publish twist, if there is one')]
     moving = np.abs(w.along) > MOVING
-    remedy = 'publish twist.linear.x in m/s along x of child_frame_id'
+    remedy = REMEDIES[source][0]
     return check_ratio(
-        'odometry: speed', w.said_along, w.along, moving, SPEED_BAND, SPEED_UNITS, remedy
+        f'{source}: speed', w.said_along, w.along, moving, SPEED_BAND, SPEED_UNITS, remedy
     )
 
 
-def _check_yaw_rate(w: Windows) -> list[Finding]:
+def _check_yaw_rate(w: Windows, source: str = 'odometry') -> list[Finding] | None:
     turns = np.abs(w.turn) > TURNING
     if np.abs(w.turn[turns]).sum() / WIDTH < ENOUGH_TURN or not np.isfinite(w.said_turn).all():
-        return []
-    remedy = 'publish twist.angular.z in rad/s, + to the left'
+        return None
+    remedy = REMEDIES[source][1]
     return check_ratio(
-        'odometry: yaw rate', w.said_turn, w.turn, turns, YAW_BAND, {'degrees': DEGREES}, remedy
+        f'{source}: yaw rate', w.said_turn, w.turn, turns, YAW_BAND, {'degrees': DEGREES}, remedy
     )
 
 
-def _check_axle(w: Windows) -> list[Finding]:
-    """Check that the point does not move sideways when it turns: the rear axle cannot."""
-    slow = (np.abs(w.along) < SLOW) & (np.abs(w.along) > MOVING)
-    arms = 2.0 * np.sin(w.turn[slow] / 2.0)
-    if np.abs(arms).sum() / WIDTH < 1.0:
+def _check_report(w: Windows, samples: Sequence[Velocity], start: int) -> list[Finding]:
+    """Compare the vehicle's own report of its velocity, as the twist is compared."""
+    if len(samples) < 3:
         return []
-    # A camera or an antenna mounted a little askew moves sideways on straights, too.
-    columns = np.column_stack([arms, w.along[slow]])
-    weights = np.ones(len(arms))
-    for _ in range(10):
-        root = np.sqrt(weights)
-        (ahead, askew), *_ = np.linalg.lstsq(columns * root[:, None], w.side[slow] * root)
-        rest = w.side[slow] - columns @ [ahead, askew]
-        weights = 1.0 / np.maximum(np.abs(rest), 0.01)
-    slip = SLIP * float(np.median(w.along[slow] ** 2))
-    spread = float(np.median(np.abs(rest))) / float(np.median(np.abs(arms)))
-    if abs(ahead) < LEAST_OFFSET + slip or spread > abs(ahead):
+    t = np.array([(s.stamp - start) / NANOSECONDS for s in samples])
+    second = WIDTH * STEP
+    along = second * means(t, np.array([s.vx for s in samples]), w.middle)
+    turn = second * means(t, np.array([s.yaw_rate for s in samples]), w.middle)
+    known = np.isfinite(along)
+    if not known.any():
         return []
-    where = 'ahead of' if ahead > 0.0 else 'behind'
-    return [
-        Finding(
-            'warn',
-            'odometry: not of the rear axle',
-            f'it moves sideways in turns like a point {abs(ahead):.1f} m {where} the rear axle',
-            f'publish the pose of the rear axle as base_link: {abs(ahead):.1f} m off this point',
-        )
-    ]
+    part = Windows(
+        middle=w.middle[known],
+        along=w.along[known],
+        side=w.side[known],
+        turn=w.turn[known],
+        course=w.course[known],
+        said_along=along[known],
+        said_turn=turn[known],
+    )
+    source = 'velocity report'
+    return [*(_check_speed(part, source) or ()), *(_check_yaw_rate(part, source) or ())]

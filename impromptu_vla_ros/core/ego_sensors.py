@@ -21,18 +21,20 @@ GRAVITY = 9.81
 STEERING_RATIO = (8.0, 25.0)
 
 
-def check_acceleration(w: Windows, samples: Sequence[Acceleration], start: int) -> list[Finding]:
+def check_acceleration(
+    w: Windows, samples: Sequence[Acceleration], start: int
+) -> list[Finding] | None:
     """
-    Compare with the gain of speed and with speed times turn rate.
+    Compare with the gain of speed and with speed times turn rate; None if neither can tell.
 
     `start` (ns) is that of the windows; a constant share is gravity, or an axis that is not x.
     """
     if len(samples) < 3:
-        return []
+        return None
     t = np.array([(s.stamp - start) / NANOSECONDS for s in samples])
-    ahead = _means(t, np.array([s.ax for s in samples]), w.middle)
+    ahead = means(t, np.array([s.ax for s in samples]), w.middle)
     if len(w.middle) <= 2 * WIDTH:
-        return []
+        return None
     here = np.arange(len(w.middle) - 2 * WIDTH)
     # The speed of the next window less that of the one before, two windows' middles apart.
     steady = np.abs(w.middle[here + 2 * WIDTH] - w.middle[here] - 2 * WIDTH * STEP) < 1e-6
@@ -50,35 +52,41 @@ def check_acceleration(w: Windows, samples: Sequence[Acceleration], start: int) 
         detail = f'{bias:+.1f} m/s² more ahead than the speed gains'
         return [Finding('error', 'acceleration: gravity or a tilt in it', detail, remedy)]
     pushes = (np.abs(gain) > PUSHING) & np.isfinite(said)
-    found = []
+    found = None
     if pushes.sum() >= ENOUGH_PUSHES and np.ptp(gain[pushes]) > 2 * PUSHING:
         found = check_ratio(
             'acceleration', said - bias, gain, pushes, BAND, {'g': 1.0 / GRAVITY}, remedy
         )
-    left = _means(t, np.array([s.ay for s in samples]), w.middle)
+    left = means(t, np.array([s.ay for s in samples]), w.middle)
     inward = w.along * w.turn
     pulls = (np.abs(inward) > PUSHING) & np.isfinite(left) & np.isfinite(ahead)
     if not found and pulls.sum() >= ENOUGH_PUSHES:
-        found = check_ratio(
+        lateral = check_ratio(
             'lateral acceleration', left, inward, pulls, BAND, {'g': 1.0 / GRAVITY}, remedy
         )
+        # Right to the left says nothing of ahead.
+        found = lateral or found
     return found
 
 
 def check_steering(
     w: Windows, samples: Sequence[Steering], start: int, wheelbase: float
-) -> list[Finding]:
-    """Compare with the angle that the path needs; `start` in ns, `wheelbase` in m."""
+) -> list[Finding] | None:
+    """
+    Compare with the angle that the path needs; None if it bends too little to tell.
+
+    `start` in ns, `wheelbase` in m.
+    """
     if len(samples) < 3:
-        return []
+        return None
     t = np.array([(s.stamp - start) / NANOSECONDS for s in samples])
-    said = _means(t, np.array([s.tire_angle for s in samples]), w.middle)
+    said = means(t, np.array([s.tire_angle for s in samples]), w.middle)
     rolling = np.abs(w.along) > ROLLING
     bend = np.divide(w.turn, w.along, out=np.zeros_like(w.turn), where=rolling)
     angle = np.arctan(wheelbase * bend)
     bends = rolling & (np.abs(angle) > LEAST_ANGLE) & np.isfinite(said)
     if np.abs(w.turn[bends]).sum() / WIDTH < ENOUGH_TURN:
-        return []
+        return None
     ratio, rest = fit_ratio(said[bends], angle[bends])
     remedy = 'publish the angle of the road wheels in rad, + to the left'
     least, most = STEERING_RATIO
@@ -89,7 +97,7 @@ def check_steering(
     return check_ratio('steering', said, angle, bends, BAND, units, remedy)
 
 
-def _means(t: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+def means(t: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
     """Return the mean of values (n,) at t (n,) s in the window around each instant, or NaN."""
     half = WIDTH * STEP / 2.0
     order = np.argsort(t)

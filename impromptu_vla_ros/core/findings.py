@@ -55,10 +55,14 @@ def check_ratio(
     band: float,
     units: Mapping[str, float],
     remedy: str,
-) -> list[Finding]:
-    """Return what the ratio of what is said to what the poses show names, nothing if near 1."""
+) -> list[Finding] | None:
+    """
+    Return what the ratio of what is said to what the poses show names, nothing if near 1.
+
+    None where the windows are too few to tell.
+    """
     if where.sum() < 4:
-        return []
+        return None
     said, derived = said[where], derived[where]
     if np.median(np.abs(said)) < 0.02 * np.median(np.abs(derived)):
         return [Finding('error', f'{name}: always zero', 'while the poses move', remedy)]

@@ -64,10 +64,14 @@ class Planner:
     ) -> None:
         self.dialect = dialect
         self.counts: Counter[str] = Counter()
-        self.buffer = ObservationBuffer(
-            dialect.cameras, dialect.spacing, (dialect.min_states, dialect.max_states), limits
-        )
         self._vehicle = vehicle or Vehicle()
+        self.buffer = ObservationBuffer(
+            dialect.cameras,
+            dialect.spacing,
+            (dialect.min_states, dialect.max_states),
+            limits,
+            self._vehicle.wheelbase,
+        )
         self._question: Question | None = None
         self._policy = policy or Policy()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,15 @@ class Acceleration:
     stamp: int
     ax: float
     ay: float
+
+
+class Velocity(NamedTuple):
+    """One measured velocity of base_link: vx ahead, vy left, m/s, yaw_rate rad/s; stamp in ns."""
+
+    stamp: int
+    vx: float
+    vy: float
+    yaw_rate: float
 
 
 @dataclass(frozen=True)
