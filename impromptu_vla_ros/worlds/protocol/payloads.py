@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes over the stream port: the world's state and what the sensors perceive."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from impromptu_vla_ros.core.camera import rotation_from_rpy
+from impromptu_vla_ros.worlds.protocol import axes, layouts, versions
+from impromptu_vla_ros.worlds.protocol.actors import Actor
+from impromptu_vla_ros.worlds.protocol.episode import Episode
+from impromptu_vla_ros.worlds.simulation import Lens
+
+GRAVITY = 9.81  # m/s²
+RADIUS = 6378137.0  # m, of CARLA's earth, a sphere on which its maps are Mercator's
+SPEED_LIMIT = 50.0  # km/h; our maps tell none
+LARGEST_SIDE = 4096  # pixels of a picture
+
+
+def world(episode: Episode, sensor: int, platform_time: float) -> bytes:
+    """Return the state of the world and of all actors."""
+    head = layouts.header(sensor, episode.frame, episode.time, axes.NOWHERE)
+    state = (episode.number, platform_time, episode.delta, (0, 0, 0), 0)
+    rows = [_row(actor, episode) for actor in episode.actors]
+    return b''.join(
+        [head, np.array(state, layouts.WORLD).tobytes(), np.array(rows, layouts.ACTOR).tobytes()]
+    )
+
+
+def _row(actor: Actor, episode: Episode) -> tuple[Any, ...]:
+    body = episode.body(actor)
+    return (
+        actor.number,
+        layouts.ACTIVE,
+        layouts.flat(axes.transform_of(body)),
+        axes.flipped((body.vx, body.vy, body.vz)),
+        axes.angular_velocity(body),
+        axes.flipped((body.ax, body.ay, body.az)),
+        (actor.control, SPEED_LIMIT, layouts.GREEN, False, 0, 0, b''),
+    )
+
+
+def image(actor: Actor, episode: Episode) -> bytes:
+    """Return what a camera sees: width, height, field of view in degrees, BGRA."""
+    given = actor.attributes
+    width, height = int(given['image_size_x']), int(given['image_size_y'])
+    fov = float(given['fov'])
+    lens = Lens(width, height, math.radians(fov), actor.mount, actor.parent)
+    pixels = np.ascontiguousarray(episode.simulation.see(lens), np.uint8)
+    if pixels.shape != (height, width, 4):
+        raise ValueError(f'a picture of {pixels.shape} is not {(height, width, 4)}')
+    size = np.array((width, height, fov), layouts.IMAGE).tobytes()
+    return b''.join([_head(versions.RGB, actor, episode), size, pixels.data])
+
+
+def check_camera(attributes: dict[str, str]) -> None:
+    """Raise ValueError where a camera's picture could not be made."""
+    sides = int(attributes['image_size_x']), int(attributes['image_size_y'])
+    if not all(1 <= side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f'a picture of {sides} pixels: each side is 1 to {LARGEST_SIDE}')
+    if not 1.0 <= float(attributes['fov']) < 180.0:
+        raise ValueError(f'a field of view of {attributes["fov"]}° is not in [1, 180)')
+
+
+def imu(actor: Actor, episode: Episode) -> bytes:
+    """
+    Return specific force (m/s²), rates (rad/s) and compass (rad from the north, to the east).
+
+    The force is that at the parent's origin; the north is CARLA's, along its -y.
+    """
+    body = episode.body(actor)
+    into = rotation_from_rpy(body.roll, body.pitch, body.yaw).T
+    force = into @ [body.ax, body.ay, body.az + GRAVITY]
+    rates = into @ [0.0, 0.0, body.yaw_rate]
+    # A rate's axis keeps x and turns y and z over, a force's turns y only.
+    gyroscope = [float(rates[0]), -float(rates[1]), -float(rates[2])]
+    compass = (math.pi / 2 - body.yaw) % math.tau
+    return _head(versions.IMU, actor, episode) + msgpack.packb(
+        [axes.flipped(force), gyroscope, compass], use_single_float=True
+    )
+
+
+def gnss(actor: Actor, episode: Episode) -> bytes:
+    """Return latitude, longitude (deg) and altitude (m)."""
+    body = episode.body(actor)
+    latitude, longitude = episode.home
+    scale = math.cos(math.radians(latitude)) * RADIUS
+    north = math.asinh(math.tan(math.radians(latitude))) + body.y / scale
+    place = [
+        math.degrees(math.atan(math.sinh(north))),
+        longitude + math.degrees(body.x / scale),
+        body.z,
+    ]
+    return _head(versions.GNSS, actor, episode) + msgpack.packb(place)
+
+
+def _head(sensor: int, actor: Actor, episode: Episode) -> bytes:
+    transform = axes.transform_of(episode.body(actor))
+    return layouts.header(sensor, episode.frame, episode.time, transform)
+
+
+# What is sent at each step that a sensor is due; the others send nothing, or when it happens.
+REGULAR = {'sensor.camera.rgb': image, 'sensor.other.imu': imu, 'sensor.other.gnss': gnss}

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server: a simulation behind CARLA's two ports, on this machine only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from impromptu_vla_ros.worlds.protocol import payloads
+from impromptu_vla_ros.worlds.protocol.actor_calls import ActorCalls
+from impromptu_vla_ros.worlds.protocol.actors import Actor
+from impromptu_vla_ros.worlds.protocol.batches import Batches
+from impromptu_vla_ros.worlds.protocol.calls import Maps, World
+from impromptu_vla_ros.worlds.protocol.clock import Clock
+from impromptu_vla_ros.worlds.protocol.episode import WORLD_STREAM, Episode
+from impromptu_vla_ros.worlds.protocol.rpc import Caller
+from impromptu_vla_ros.worlds.protocol.streams import Streams
+from impromptu_vla_ros.worlds.protocol.versions import NEWEST, ClientVersion
+from impromptu_vla_ros.worlds.simulation import Simulation
+
+LOOPBACK = '127.0.0.1'
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is served: port 0 is a free one, `speed` that of time in asynchronous mode."""
+
+    port: int = 2000
+    map: str = ''
+    speed: float = 1.0
+    version: ClientVersion = NEWEST
+
+
+class Server:
+    """One world and all that are connected to it."""
+
+    def __init__(self, simulation: Simulation, maps: Maps, offer: Offer) -> None:
+        self._offer = offer
+        self._streams = Streams(self._greet)
+        self._episode = Episode(simulation, *maps.load(offer.map))
+        self._clock = Clock(self._step, offer.speed)
+        world = World(self._episode, self._clock, self._streams, maps, offer.version)
+        actors = ActorCalls(world)
+        self._calls = world.calls() | actors.calls() | Batches(world, actors).calls()
+
+    async def serve(self, ready: Callable[[int], None]) -> None:
+        """Serve until SIGTERM or SIGINT; `ready` is told the port."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        streams = await self._streams.open(LOOPBACK)
+        calls = await loop.create_server(
+            lambda: Caller(self._calls), LOOPBACK, self._offer.port
+        )
+        going = asyncio.create_task(self._clock.run())
+        ready(calls.sockets[0].getsockname()[1])
+        await ended.wait()
+        going.cancel()
+        calls.close()
+        streams.close()
+
+    def _greet(self, stream: int) -> None:
+        # A world that stands sends nothing: a client would not learn who is in it.
+        if stream == WORLD_STREAM:
+            self._send_state()
+
+    def _step(self, seconds: float) -> None:
+        self._episode.step(seconds)
+        self._send_state()
+        for actor in self._episode.actors:
+            if actor.senses and self._streams.wanted(actor.number) and self._is_due(actor):
+                self._send_sight(actor)
+
+    def _is_due(self, actor: Actor) -> bool:
+        every = float(actor.attributes['sensor_tick'])
+        # A rounding of the time must not cost a whole step.
+        if self._episode.time < actor.due - 1e-6:
+            return False
+        behind = actor.due + every <= self._episode.time
+        actor.due = every + (self._episode.time if behind else actor.due)
+        return True
+
+    def _send_state(self) -> None:
+        kind = self._offer.version.world
+        state = payloads.world(self._episode, kind, time.monotonic())
+        self._streams.send(WORLD_STREAM, state)
+
+    def _send_sight(self, actor: Actor) -> None:
+        name = actor.blueprint.name
+        if name not in payloads.REGULAR or (
+            name.startswith('sensor.camera.') and not self._clock.renders
+        ):
+            return
+        try:
+            self._streams.send(actor.number, payloads.REGULAR[name](actor, self._episode))
+        except Exception:
+            # One sensor that fails must neither stop the world nor the other sensors.
+            _log.exception('%s %s sees nothing', name, actor.number)
