@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from impromptu_vla_ros.core.motion import CURVATURE_SPEED
+from impromptu_vla_ros.core.shadow import Course, times_along
 from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
     FloatArray,
     InputError,
     Plan,
@@ -25,7 +27,13 @@ from impromptu_vla_ros.core.structs import (
     Steering,
     Velocity,
 )
-from impromptu_vla_ros.messages import duration_message, nanoseconds, pose_message, time_message
+from impromptu_vla_ros.messages import (
+    duration_message,
+    nanoseconds,
+    pose_from_message,
+    pose_message,
+    time_message,
+)
 
 PACKAGES = ('autoware_planning_msgs', 'autoware_internal_planning_msgs')
 
@@ -158,3 +166,22 @@ def steering_from_report(message: Any) -> Steering:
     if not math.isfinite(angle) or abs(angle) > math.pi / 2:
         raise InputError(f'steering angle is {angle} rad: it must be the road-wheel angle')
     return Steering(nanoseconds(message.stamp), angle)
+
+
+def course_from_trajectory(message: Any) -> Course:
+    """
+    Return the course of an autoware_planning_msgs Trajectory; raise InputError without one.
+
+    Where time_from_start does not ascend, as in planners that leave it 0, the times follow from
+    the speeds.
+    """
+    points = message.points
+    poses = [pose_from_message(point.pose) for point in points]
+    rows = np.array([(pose.x, pose.y, pose.yaw) for pose in poses]).reshape(-1, 3)
+    times = np.array([nanoseconds(p.time_from_start) for p in points]) / NANOSECONDS
+    if len(points) > 1 and not (np.diff(times) > 0.0).all():
+        times = times_along(rows[:, :2], [p.longitudinal_velocity_mps for p in points])
+    if len(times) < 2:
+        raise InputError("the other planner's trajectory has less than two points that it reaches")
+    stamp = nanoseconds(message.header.stamp)
+    return Course.of(stamp, message.header.frame_id, times, rows[: len(times)])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impromptu_vla_ros.core import camera
+from impromptu_vla_ros.core.shadow import Course
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Acceleration,
@@ -291,3 +292,16 @@ def plan_from_message(message: Any) -> Plan:
         latencies=seconds['latencies'],
         ages=seconds['ages'],
     )
+
+
+def course_from_path(message: Any) -> Course:
+    """Return the course of a nav_msgs Path; raise InputError where its poses carry no times."""
+    stamp = nanoseconds(message.header.stamp)
+    times = np.array([nanoseconds(p.header.stamp) - stamp for p in message.poses]) / NANOSECONDS
+    if len(times) < 2 or not (np.diff(times) > 0.0).all():
+        raise InputError(
+            "the other planner's path says no times: stamp each pose with the time it is for"
+        )
+    poses = [pose_from_message(each.pose) for each in message.poses]
+    rows = [(pose.x, pose.y, pose.yaw) for pose in poses]
+    return Course.of(stamp, message.header.frame_id, times, rows)

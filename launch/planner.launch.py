@@ -43,6 +43,9 @@ INPUTS = {
     'steering': '~/input/steering',
 }
 
+# What the shadow compares with, and where its bags go; its topics are those of the planner.
+SHADOW_PARAMETERS = {'snippet_folder': 'snippet.folder', 'reference_type': 'reference.type'}
+
 # Parameters by argument; empty: as in the parameter files.
 PARAMETERS = {
     'model': 'model.name',
@@ -66,6 +69,13 @@ ARGUMENTS = {
         'Fast DDS profile, unless one is in the environment; start the camera driver with it too.',
     ),
     'cameras': ('', 'Cameras there are, with commas; empty: as in the parameter files.'),
+    'shadow': ('false', 'Start the shadow too: compare the plans with what is driven.'),
+    'shadow_params_file': (str(CONFIG / 'shadow.param.yaml'), "File of the shadow's parameters."),
+    'reference': ('', 'Topic of another planner for the shadow to compare with.'),
+    **{
+        name: ('', f'Parameter {parameter} of the shadow; empty: as in its parameter file.')
+        for name, parameter in SHADOW_PARAMETERS.items()
+    },
     **{name: ('', f'Topic for {topic}.') for name, topic in INPUTS.items()},
     **{
         name: ('', f'Parameter {parameter}; empty: as in the parameter files.')
@@ -111,7 +121,33 @@ def planner(context, more_values=(), more_remappings=()):
         additional_env=dict.fromkeys(profiles, given['fastdds_profile']) if with_profile else {},
         output='screen',
     )
-    return [node]
+    nodes = [node]
+    if given['shadow'].lower() == 'true':
+        nodes.append(shadow(given, topics['odometry'], values.get('use_sim_time', False)))
+    return nodes
+
+
+def shadow(given, odometry, use_sim_time):
+    """Return the process that compares the plans of a planner in the same namespace."""
+    values = {SHADOW_PARAMETERS[name]: given[name] for name in SHADOW_PARAMETERS if given[name]}
+    if use_sim_time:
+        values['use_sim_time'] = True
+    remappings = [
+        ('~/input/plan', 'planner/output/plan'),
+        ('~/input/odometry', odometry or 'planner/input/odometry'),
+    ]
+    if given['reference']:
+        remappings.append(('~/input/reference', given['reference']))
+    return Node(
+        package='impromptu_vla_ros',
+        executable='shadow',
+        name='shadow',
+        namespace=given['namespace'],
+        parameters=[given['shadow_params_file'], values],
+        remappings=remappings,
+        additional_env={},
+        output='screen',
+    )
 
 
 def generate_launch_description():

@@ -18,10 +18,15 @@ class ParameterError(ValueError):
     """Say which parameter cannot have the value it was given, and which it can have."""
 
 
-def declare(node: Node) -> PlannerParameters:
-    """Declare all parameters on `node`, read-only; return their values or raise ParameterError."""
+def declare(node: Node, defaults: Any = None) -> Any:
+    """
+    Declare the parameters of a dataclass on `node`, read-only; return it with their values.
+
+    Without `defaults` they are the planner's. Raise ParameterError for a value that cannot be.
+    """
+    defaults = PlannerParameters() if defaults is None else defaults
     values = {}
-    for entry in entries():
+    for entry in entries(defaults):
         try:
             value = node.declare_parameter(entry.name, _given(entry), _descriptor(entry)).value
         except ParameterException as error:
@@ -34,7 +39,7 @@ def declare(node: Node) -> PlannerParameters:
         if wrong or not chosen:
             raise ParameterError(f'parameter {entry.name} is {value!r}: take {entry.allowed}')
         values[entry.name] = value
-    return _filled(PlannerParameters(), values)
+    return _filled(defaults, values)
 
 
 def _given(entry: Entry) -> Any:

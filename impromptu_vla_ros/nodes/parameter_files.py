@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The files that repeat the parameters: config/planner.param.yaml and the README's table.
+The files that repeat the parameters: config/<node>.param.yaml and the README's tables.
 
-`python -m impromptu_vla_ros.nodes.parameter_files` in the source tree rewrites both.
+`python -m impromptu_vla_ros.nodes.parameter_files` in the source tree rewrites them all.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from impromptu_vla_ros.nodes.parameters import CAMERAS, Entry, entries
+from impromptu_vla_ros.nodes.parameters import CAMERAS, Entry, PlannerParameters, entries
+from impromptu_vla_ros.nodes.shadow_parameters import ShadowParameters
 
-YAML_FILE = Path('config/planner.param.yaml')
 README_FILE = Path('README.md')
-MARKS = ('<!-- parameters -->', '<!-- /parameters -->')
+# The parameters by node.
+NODES: dict[str, Any] = {'planner': PlannerParameters(), 'shadow': ShadowParameters()}
 
 YAML_HEAD = """\
 # SPDX-License-Identifier: Apache-2.0
 #
-# Every parameter of the planner with its default, its unit and why. Copy what you change.
+# Every parameter of the {node} with its default, its unit and why. Copy what you change.
 # All are read-only: they are set when the node starts. Written by
 # python -m impromptu_vla_ros.nodes.parameter_files
 /**:
@@ -29,11 +30,16 @@ YAML_HEAD = """\
 """
 
 
-def yaml_text() -> str:
-    """Return config/planner.param.yaml."""
+def yaml_file(node: str) -> Path:
+    """Return where the parameter file of a node lies in the source tree."""
+    return Path('config', f'{node}.param.yaml')
+
+
+def yaml_text(node: str) -> str:
+    """Return the parameter file of a node."""
     lines: list[str] = []
     above: list[str] = []
-    for entry in entries():
+    for entry in entries(NODES[node]):
         *groups, leaf = entry.name.split('.')
         for depth, group in enumerate(groups):
             if groups[: depth + 1] != above[: depth + 1]:
@@ -43,13 +49,13 @@ def yaml_text() -> str:
         if not _repeats(entry):
             lines += [f'{indent}# {line}' for line in _comment(entry, 97 - len(indent))]
         lines.append(f'{indent}{leaf}: {_yaml(entry.default)}')
-    return YAML_HEAD + '\n'.join(lines) + '\n'
+    return YAML_HEAD.format(node=node) + '\n'.join(lines) + '\n'
 
 
-def table() -> str:
-    """Return the README's table of parameters, in markdown."""
+def table(node: str) -> str:
+    """Return the README's table of a node's parameters, in markdown."""
     rows = ['| parameter | default | unit | range | meaning |', '|---|---|---|---|---|']
-    for entry in entries():
+    for entry in entries(NODES[node]):
         if not _repeats(entry):
             name = entry.name.replace(f'camera.{CAMERAS[0]}.', 'camera.*name*.')
             cells = (f'`{name}`', f'`{_yaml(entry.default)}`', entry.unit, entry.allowed)
@@ -58,10 +64,17 @@ def table() -> str:
     return '\n'.join(rows) + '\n'
 
 
+def marks(node: str) -> tuple[str, str]:
+    """Return what stands before and behind a node's table in the README."""
+    return f'<!-- {node} parameters -->', f'<!-- /{node} parameters -->'
+
+
 def in_readme(text: str) -> str:
-    """Return a README's text with the table between its marks; raise ValueError without marks."""
-    start, end = (text.index(mark) for mark in MARKS)
-    return f'{text[:start]}{MARKS[0]}\n{table()}{text[end:]}'
+    """Return a README's text with the tables between their marks; ValueError without marks."""
+    for node in NODES:
+        start, end = (text.index(mark) for mark in marks(node))
+        text = f'{text[:start]}{marks(node)[0]}\n{table(node)}{text[end:]}'
+    return text
 
 
 def _repeats(entry: Entry) -> bool:
@@ -86,8 +99,9 @@ def _yaml(value: Any) -> str:
 
 
 def main() -> None:
-    """Rewrite both files in the current folder."""
-    YAML_FILE.write_text(yaml_text(), encoding='utf-8')
+    """Rewrite the files in the current folder."""
+    for node in NODES:
+        yaml_file(node).write_text(yaml_text(node), encoding='utf-8')
     README_FILE.write_text(in_readme(README_FILE.read_text(encoding='utf-8')), encoding='utf-8')
 
 

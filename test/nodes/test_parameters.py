@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from impromptu_vla_ros.nodes.parameter_files import MARKS, in_readme, yaml_text
+from impromptu_vla_ros.nodes.parameter_files import NODES, in_readme, marks, yaml_file, yaml_text
 from impromptu_vla_ros.nodes.parameters import CAMERAS, CameraParameters, entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,17 +24,23 @@ def flat(values, prefix=''):
     return found
 
 
+def of(node):
+    """Return a node's parameters by dotted name."""
+    return {entry.name: entry for entry in entries(NODES[node])}
+
+
 def in_file(path):
     """Return the parameters of a parameter file by dotted name."""
     return flat(yaml.safe_load(path.read_text())['/**']['ros__parameters'])
 
 
-def test_the_parameter_file_is_the_dataclass():
-    path = CONFIG / 'planner.param.yaml'
-    assert path.read_text() == yaml_text(), REWRITE
+@pytest.mark.parametrize('node', NODES)
+def test_the_parameter_file_is_the_dataclass(node):
+    path = ROOT / yaml_file(node)
+    assert path.read_text() == yaml_text(node), REWRITE
     defaults = {
         name: list(entry.default) if isinstance(entry.default, tuple) else entry.default
-        for name, entry in ENTRIES.items()
+        for name, entry in of(node).items()
     }
     assert in_file(path) == defaults
     assert {name: type(value) for name, value in in_file(path).items()} == {
@@ -42,9 +48,10 @@ def test_the_parameter_file_is_the_dataclass():
     }
 
 
-def test_the_readme_has_the_table():
+def test_the_readme_has_the_tables():
     text = (ROOT / 'README.md').read_text()
-    assert all(mark in text for mark in MARKS), f'README.md lacks {" … ".join(MARKS)}'
+    for mark in (mark for node in NODES for mark in marks(node)):
+        assert mark in text, f'README.md lacks {mark}'
     assert text == in_readme(text), REWRITE
 
 
@@ -57,9 +64,10 @@ def test_a_preset_sets_parameters_that_are_there(rig):
         assert low <= value <= high, name
 
 
-def test_every_parameter_is_described():
-    assert len(ENTRIES) > 20
-    for entry in ENTRIES.values():
+@pytest.mark.parametrize('node', NODES)
+def test_every_parameter_is_described(node):
+    assert len(of(node)) > 10
+    for entry in of(node).values():
         assert entry.description.endswith('.'), entry.name
         assert entry.name == entry.name.lower()
         if entry.kind == 'double':
