@@ -257,3 +257,26 @@ class Plan:
     dialect: str
     latencies: Mapping[str, float] = field(default_factory=dict)
     ages: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ControlCommand:
+    """
+    What a controller asks of the vehicle at `stamp` (ns).
+
+    `mode` is disengaged, following or braking. `tire_angle` (rad, + = left, of the bicycle
+    model) and `tire_rate` (rad/s); `velocity` (m/s) is the target, `acceleration` (m/s²) the
+    demand. `tier`, `plan_stamp` and `plan_capture_stamp` are of the plan that is followed, 0
+    and standing where there is none; `reason` says why it is not simply followed.
+    """
+
+    stamp: int
+    mode: str
+    tire_angle: float = 0.0
+    tire_rate: float = 0.0
+    velocity: float = 0.0
+    acceleration: float = 0.0
+    tier: str = 'standing'
+    plan_stamp: int = 0
+    plan_capture_stamp: int = 0
+    reason: str = ''
