@@ -25,6 +25,8 @@ RIGS = {
         'front_right_image': '/sensing/camera/CAM_FRONT_RIGHT/image_raw',
         'odometry': '/localization/kinematic_state',
         'acceleration': '/localization/acceleration',
+        'velocity_status': '/vehicle/status/velocity_status',
+        'steering_status': '/vehicle/status/steering_status',
     },
     # carla-ros-bridge with its example vehicle.
     'carla': {
@@ -41,6 +43,8 @@ INPUTS = {
     'odometry': '~/input/odometry',
     'acceleration': '~/input/acceleration',
     'steering': '~/input/steering',
+    'velocity_status': '~/input/velocity_status',
+    'steering_status': '~/input/steering_status',
 }
 
 # What the shadow compares with, and where its bags go; its topics are those of the planner.

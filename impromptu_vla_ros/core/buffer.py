@@ -88,6 +88,21 @@ class ObservationBuffer:
             frames.clear()
         self.ego.clear()
 
+    def skews(self, camera: str, since: int) -> list[tuple[int, float]]:
+        """
+        Return how far a camera's pictures are from the first camera's, by its stamps, s.
+
+        Each stamp (ns) is of a picture of the first camera after `since`, + where the other
+        camera's nearest picture is later.
+        """
+        first, timeline = next(iter(self.frames.values())), self.frames[camera]
+        newest = timeline.newest
+        if newest is None:
+            return []
+        images = [i for i in first if since < i.stamp <= newest.stamp]
+        pairs = [(image.stamp, timeline.nearest(image.stamp)) for image in images]
+        return [(at, (near.stamp - at) / NANOSECONDS) for at, near in pairs if near is not None]
+
     def take(self, now: int) -> Observation | NotReady:
         """
         Return the newest observation that was not handed out yet, or why there is none.

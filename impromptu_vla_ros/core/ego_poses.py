@@ -18,6 +18,16 @@ ENOUGH_WAY, ENOUGH_TURN = 15.0, 0.3
 MIRROR_BAND = 0.5
 # An axle offset is told below this speed (m/s); tyres slip by about 0.01·v² m there.
 SLOW, LEAST_OFFSET, SLIP = 10.0, 0.8, 0.01
+# Turns that differ by less than this share of them are one circle.
+CIRCLE = 0.3
+
+# What is found where nothing can be derived from the poses either.
+POSE_IS_WRONG = (
+    STANDS := 'odometry: the pose stands still',
+    FIXED := 'odometry: orientation does not turn',
+    MIRRORED := 'odometry: left-handed orientation',
+    ASKEW := 'odometry: orientation off the way driven',
+)
 
 
 def untold(what: str, remedy: str) -> Finding:
@@ -34,7 +44,7 @@ def check_still(samples: Sequence[Odometry], windows: Windows | None) -> list[Fi
         return [
             Finding(
                 'error',
-                'odometry: the pose stands still',
+                STANDS,
                 f'the twist says {said:.0f} m, the pose moved {moved:.1f} m',
                 'publish the pose of the same localization that gives the twist',
             )
@@ -79,7 +89,7 @@ def check_orientation(w: Windows) -> list[Finding]:
                 return [
                     Finding(
                         'error',
-                        'odometry: orientation does not turn',
+                        FIXED,
                         'the path bends, and pose.orientation stays as it is',
                         "publish the vehicle's heading in pose.orientation",
                     )
@@ -89,7 +99,7 @@ def check_orientation(w: Windows) -> list[Finding]:
                 return [
                     Finding(
                         'error',
-                        'odometry: left-handed orientation',
+                        MIRRORED,
                         f'the orientation turns {ratio:.2f} times as much as the path does',
                         'x ahead, y left, yaw counter-clockwise (REP-103): negate y or the yaw',
                     )
@@ -98,7 +108,7 @@ def check_orientation(w: Windows) -> list[Finding]:
         return [
             Finding(
                 'warn' if abs(mean) > math.radians(160.0) else 'error',
-                'odometry: orientation off the way driven',
+                ASKEW,
                 f'the way leads {math.degrees(mean):.0f}° off the orientation',
                 'yaw is 0 along x and counter-clockwise (REP-103): a compass heading is not '
                 '(unless the car drove in reverse)',
@@ -113,8 +123,12 @@ def check_axle(w: Windows) -> list[Finding]:
     arms = 2.0 * np.sin(w.turn[slow] / 2.0)
     if np.abs(arms).sum() / WIDTH < 1.0:
         return []
-    # A camera or an antenna mounted a little askew moves sideways on straights, too.
+    # A camera or an antenna mounted a little askew moves sideways on straights, too; on one
+    # circle the two are the same.
     columns = np.column_stack([arms, w.along[slow]])
+    straight = (arms @ columns[:, 1]) / (columns[:, 1] @ columns[:, 1]) * columns[:, 1]
+    if np.linalg.norm(arms - straight) < CIRCLE * np.linalg.norm(arms):
+        return []
     weights = np.ones(len(arms))
     for _ in range(10):
         root = np.sqrt(weights)

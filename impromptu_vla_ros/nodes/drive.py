@@ -12,7 +12,7 @@ from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
 
-from impromptu_vla_ros import messages
+from impromptu_vla_ros import autoware_messages, messages
 from impromptu_vla_ros.core.buffer import BufferLimits, Sample
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.dialects import Dialect
@@ -32,6 +32,7 @@ from impromptu_vla_ros.nodes.inputs import open_inputs
 from impromptu_vla_ros.nodes.loading import said
 from impromptu_vla_ros.nodes.outputs import Outputs
 from impromptu_vla_ros.nodes.parameters import PlannerParameters
+from impromptu_vla_ros.nodes.sensing import Views, ego_status
 from impromptu_vla_ros.nodes.worker import Outcome, Worker
 
 
@@ -83,11 +84,13 @@ class Drive:
         self._tick = node.create_timer(1.0 / parameters.output.rate, self._on_tick)
         self._published: Plan | None = None
         self._inputs = open_inputs(node, dialect.cameras, parameters, self)
+        self._views = Views(node, dialect.cameras, parameters)
 
     def close(self) -> None:
         """Stop listening; a question that is not answered yet is forgotten."""
         for each in self._inputs.values():
             each.close()
+        self._views.close()
         self._jumps.unregister()
         self._node.destroy_timer(self._tick)
         self._node.destroy_timer(self._timeout)
@@ -113,7 +116,11 @@ class Drive:
         if source == 'acceleration':
             return messages.acceleration_from_message(message)
         if source == 'steering':
+            if hasattr(message, 'steering_tire_angle'):
+                return autoware_messages.steering_from_report(message)
             return messages.steering_from_message(message)
+        if source == 'velocity_status':
+            return autoware_messages.velocity_from_report(message, self._parameters.base_frame)
         return messages.image_from_message(message, source)
 
     def _ask(self) -> None:
@@ -161,6 +168,7 @@ class Drive:
         try:
             told = self._planner.tell(outcome.job, outcome.result.answer, self._now())
         except AnswerError as error:
+            self._health.unparsed += 1
             self._refuse('answer', error)
             return
         if self._planner.violations:
@@ -191,21 +199,27 @@ class Drive:
     # What people are told
 
     def statuses(self) -> list[DiagnosticStatus]:
-        """Return the diagnostics of the inputs, the questions and the plans."""
+        """Return the diagnostics of the inputs, the ego, the questions and the plans."""
         # Inputs that fell silent ask nothing any more: learn why there is no plan.
         self._ask()
         buffer, now, age = self._planner.buffer, self._now(), self._parameters.sync.max_age
         needed = [*buffer.frames.values(), buffer.ego.odometry]
-        useful = [buffer.ego.acceleration, buffer.ego.steering]
+        useful = [buffer.ego.acceleration, buffer.ego.steering, buffer.ego.watch.velocity]
         health = self._health
         health.begin_report()
         statuses = []
         for timeline in (*needed, *useful):
-            source = self._inputs[timeline.name]
+            source = self._inputs.get(timeline.name)
+            if source is None:
+                continue
             source.listen()
-            statuses.append(health.input_status(source, timeline, now, age, timeline in needed))
+            camera = timeline.name in buffer.frames
+            view = self._views.look(buffer, timeline.name) if camera else ([], {})
+            wanted = timeline in needed
+            statuses.append(health.input_status(source, timeline, now, age, wanted, view))
+        statuses.append(ego_status(buffer, now, age))
         hangs_for = self._worker.busy_for - self._parameters.model.timeout
-        statuses.append(health.answer_status(hangs_for))
+        statuses.append(health.answer_status(self._planner, hangs_for))
         statuses.append(health.planner_status(self._planner, self._not_ready, self._published))
         return statuses
 

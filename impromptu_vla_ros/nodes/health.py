@@ -20,6 +20,11 @@ from impromptu_vla_ros.nodes.inputs import Input
 QUIET = 5.0
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+# REP-107: what is told is of before, since nothing new came.
+STALE = DiagnosticStatus.STALE
+
+# What was found: levels and texts.
+Found = list[tuple[bytes, str]]
 
 # What can go wrong with a question, in the order of its life.
 STAGES = ('picture', 'model', 'answer', 'plan')
@@ -38,7 +43,8 @@ class Health:
     Count what happens between activation and deactivation, and tell it.
 
     `seen`, `lost` (by the middleware) and `refused` count messages by source, `reasons` keeps
-    each source's last refusal, `latencies` the seconds of the last answers.
+    each source's last refusal, `latencies` the seconds of the last answers; `unparsed` counts
+    the answers that are none in the dialect.
     """
 
     def __init__(self) -> None:
@@ -47,6 +53,7 @@ class Health:
         self.refused: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
         self.latencies: deque[float] = deque(maxlen=100)
+        self.unparsed = 0
         self._before: Counter[str] = Counter()
         self._reported = monotonic()
         self._elapsed = 1.0
@@ -72,9 +79,15 @@ class Health:
         self._elapsed, self._reported = max(now - self._reported, 1e-3), now
 
     def input_status(
-        self, source: Input, timeline: Timeline[Any], now: int, max_age: float, needed: bool
+        self,
+        source: Input,
+        timeline: Timeline[Any],
+        now: int,
+        max_age: float,
+        needed: bool,
+        view: tuple[Found, Mapping[str, object]] = ([], {}),
     ) -> DiagnosticStatus:
-        """Return the status of one input; `now` in ns by the clock of the stamps."""
+        """Return the status of one input; `now` in ns by the stamps' clock, `view` a camera's."""
         name, counts = source.source, timeline.counts
         values: dict[str, object] = {
             'topic': source.topic,
@@ -86,8 +99,9 @@ class Health:
             'late': counts['late'],
             'duplicates': counts['duplicate'],
             'refused': self.refused[name],
+            **view[1],
         }
-        found = []
+        found = [*view[0]]
         if timeline.newest is not None:
             age = (now - timeline.newest.stamp) / NANOSECONDS
             values['age'] = f'{age:.3f} s'
@@ -112,9 +126,12 @@ class Health:
         found += self._refusals(name, values)
         return status(name, found, values)
 
-    def answer_status(self, hangs_for: float) -> DiagnosticStatus:
+    def answer_status(self, planner: Planner, hangs_for: float) -> DiagnosticStatus:
         """Return what became of the questions; `hangs_for` is seconds beyond the time-out."""
-        values: dict[str, object] = {}
+        values: dict[str, object] = {
+            'dialect': planner.dialect.name,
+            'parse failures': self.unparsed,
+        }
         if len(self.latencies) > 1:
             cuts = quantiles(self.latencies, n=20, method='inclusive')
             values |= {'latency p50': f'{cuts[9]:.3f} s', 'latency p95': f'{cuts[18]:.3f} s'}
@@ -151,7 +168,7 @@ class Health:
             found += [(ERROR, violation) for violation in plan.violations]
         return status('plans', found, values)
 
-    def _refusals(self, source: str, values: dict[str, object]) -> list[tuple[bytes, str]]:
+    def _refusals(self, source: str, values: dict[str, object]) -> Found:
         """Write a source's last refusal into `values`; return it if it is new."""
         if source not in self.reasons:
             return []

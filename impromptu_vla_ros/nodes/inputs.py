@@ -13,12 +13,17 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
 
+from impromptu_vla_ros.autoware_messages import missing
 from impromptu_vla_ros.nodes.parameters import PlannerParameters
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
+
+# What Autoware's vehicle interface reports, where its messages can be imported.
+VEHICLE_PACKAGES = ('autoware_vehicle_msgs',)
+REPORTS = ('~/input/steering_status', '~/input/velocity_status')
 
 STATES = {
     'odometry': Odometry,
@@ -42,10 +47,11 @@ class Listener(Protocol):
 
 class Input:
     """
-    One source of messages, and its topics by transport; most have one topic only.
+    One source of messages, and its topics by transport, the best last; most have one only.
 
-    With both `raw` and `compressed` it listens to both until it knows: a compressed picture
-    that arrives ends the raw subscription, a raw one the other, while nobody publishes that.
+    With two, `raw` and `compressed`, it listens to both until it knows: a message by the best
+    (a compressed picture) ends the other subscription, one by the other that of the best, while
+    nobody publishes that.
     """
 
     def __init__(
@@ -116,10 +122,11 @@ class Input:
 
     def _on_message(self, transport: str, message: Any) -> None:
         if len(self._subscriptions) > 1:
-            if transport == 'compressed':
-                self._end('raw')
-            elif not self._published('compressed'):
-                self._end('compressed')
+            other, best = self._topics
+            if transport == best:
+                self._end(other)
+            elif not self._published(best):
+                self._end(best)
         self._listener.on_message(self.source, message)
 
 
@@ -132,6 +139,12 @@ def open_inputs(
     }
     for source, kind in STATES.items():
         topics[source] = {'': (kind, node.resolve_topic_name(f'~/input/{source}'))}
+    if not missing(VEHICLE_PACKAGES):
+        from autoware_vehicle_msgs.msg import SteeringReport, VelocityReport
+
+        report, velocity = map(node.resolve_topic_name, REPORTS)
+        topics['steering'] = {**topics['steering'], 'report': (SteeringReport, report)}
+        topics['velocity_status'] = {'': (VelocityReport, velocity)}
     depths = dict.fromkeys(cameras, parameters.qos.depth)
     reliable = parameters.qos.reliability == 'reliable'
     reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What configuring does: choose the dialect, load the model, ask it once."""
+"""What configuring does: choose the dialect, load the model, ask it a known question."""
 
 from __future__ import annotations
 
 from impromptu_vla_ros.autoware_messages import MissingPackages
-from impromptu_vla_ros.core.codec import AnswerError
+from impromptu_vla_ros.core.codec import AnswerError, decode_trajectory
 from impromptu_vla_ros.core.dialects import Dialect, DialectError
 from impromptu_vla_ros.core.planner import Planner
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
-    Answer,
     CameraImage,
     InputError,
     NotReady,
@@ -63,13 +62,26 @@ def _need(value: str, name: str, model: str) -> None:
         raise ModelError(f'model.name:={model} needs {name}, which is empty')
 
 
-def warm_up(model: Model, dialect: Dialect) -> Answer:
+def self_test(model: Model, dialect: Dialect, required: bool) -> str:
     """
-    Ask the model about grey pictures, so that the first real answer is not the slow one.
+    Ask the model a known question, and return what is wrong with its answer, '' if nothing.
 
-    What it answers is not judged: there is nothing to see. Raises ModelError.
+    The answer must be a trajectory in the dialect; what it says is not judged: there is nothing
+    to see. Raises ModelError where that is `required`, and where the model cannot answer at all.
+    It warms the model up, too: the first real answer is not the slow one.
     """
-    return respond(model, _grey_query(dialect))
+    answer = respond(model, _grey_query(dialect))
+    try:
+        decode_trajectory(dialect, answer.text)
+    except AnswerError as error:
+        problem = (
+            f'self-test: the answer to a known question is no trajectory in dialect '
+            f'{dialect.name!r}: {error}: is it the right checkpoint, whole, and its dialect?'
+        )
+        if required:
+            raise ModelError(f'{problem} (model.self_test:=warn goes on all the same)') from error
+        return problem
+    return ''
 
 
 def _grey_query(dialect: Dialect) -> Query:

@@ -56,6 +56,12 @@ class ModelParameters:
         unit='s',
         limits=(0.05, 3600.0),
     )
+    self_test: str = setting(
+        'required',
+        'Whether configuring fails if the answer to a known question is no trajectory.',
+        'A wrong dialect or broken weights show before the car moves; warn goes on and says so.',
+        choices=('required', 'warn'),
+    )
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ class MountParameters:
 
     fov_deg: float = setting(
         0.0,
-        'Horizontal field of view without camera_info; 0: unknown. Only for ~/debug/image.',
+        'Horizontal field of view without camera_info; 0: unknown. To check it, and to draw.',
         unit='deg',
         limits=(0.0, 179.0),
     )

@@ -23,6 +23,7 @@ from impromptu_vla_ros.models import Model, respond
 from impromptu_vla_ros.nodes import health, loading
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
 from impromptu_vla_ros.nodes.drive import Drive, Reply
+from impromptu_vla_ros.nodes.host import Host
 from impromptu_vla_ros.nodes.outputs import Outputs
 from impromptu_vla_ros.nodes.worker import Worker
 
@@ -31,10 +32,16 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 @dataclass(frozen=True)
 class Loaded:
-    """What configuring made, until cleanup."""
+    """
+    What configuring made, until cleanup.
+
+    `tested` tells of the self-test, `problem` what is wrong with the answer, if something is.
+    """
 
     dialect: Dialect
     worker: Worker[Query, Reply]
+    tested: str
+    problem: str
 
 
 class PlannerNode(LifecycleNode):
@@ -51,6 +58,7 @@ class PlannerNode(LifecycleNode):
         self._loaded: Loaded | None = None
         self._drive: Drive | None = None
         self._failed = ''
+        self._host = Host()
         self._outputs = Outputs(self, self.parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._answered = self.create_guard_condition(self._on_answered)
@@ -68,15 +76,17 @@ class PlannerNode(LifecycleNode):
         return ended
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Choose the dialect, load the model and ask it once."""
+        """Choose the dialect, load the model and ask it a known question."""
         started = monotonic()
         try:
             self._outputs.autoware.open()
             dialect = loading.checked_dialect(self.parameters)
             model = loading.load_model(self.parameters.model)
-            # Recorded answers exist for recorded stamps only.
+            tested, problem = 'not made: answers are recorded for recorded stamps only', ''
             if self.parameters.model.name != 'recorded':
-                loading.warm_up(model, dialect)
+                required = self.parameters.model.self_test == 'required'
+                problem = loading.self_test(model, dialect, required)
+                tested = problem or 'a known question was answered in the dialect'
         except Exception as error:  # rclpy would swallow it, reason and all.
             self._failed = loading.said(error)
             self.get_logger().error(f'not configured: {self._failed}')
@@ -84,7 +94,9 @@ class PlannerNode(LifecycleNode):
             return FAILURE
         self._failed = ''
         work = _work(model, self._outputs.draws)
-        self._loaded = Loaded(dialect, Worker(work, self._answered.trigger))
+        self._loaded = Loaded(dialect, Worker(work, self._answered.trigger), tested, problem)
+        if problem:
+            self.get_logger().warning(problem)
         self.get_logger().info(
             f'model {self.parameters.model.name}, dialect {dialect.name} '
             f'({dialect.fingerprint}): ready after {monotonic() - started:.1f} s'
@@ -149,9 +161,13 @@ class PlannerNode(LifecycleNode):
         if self._loaded is not None:
             dialect = self._loaded.dialect
             about |= {'dialect': dialect.name, 'fingerprint': dialect.fingerprint}
+            about['self-test'] = self._loaded.tested
         found = [(health.ERROR, self._failed)] if self._failed else []
+        if self._loaded is not None and self._loaded.problem:
+            found.append((health.WARN, self._loaded.problem))
         rest = self._drive.statuses() if self._drive is not None else []
-        return [health.status('state', found, about), *rest]
+        host = health.status('host', *self._host.look())
+        return [health.status('state', found, about), *rest, host]
 
 
 def _work(model: Model, draws: bool) -> Callable[[Query], Reply]:

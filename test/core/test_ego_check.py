@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drives import at
+from drives import at, pose_after
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +114,14 @@ def test_another_point_than_the_rear_axle_is_measured(ahead):
     assert (found.level, found.what) == ('warn', 'odometry: not of the rear axle')
     assert f'{abs(ahead):.1f} m' in found.detail
     assert ('ahead' in found.detail) == (ahead > 0.0)
+
+
+@pytest.mark.parametrize('askew', [0.0, 0.05])
+def test_one_circle_tells_no_axle_from_a_mount_askew(askew):
+    poses = [pose_after(0.05 * i, 6.0, 0.2, 0.0) for i in range(400)]
+    turned = [Pose(p.x, p.y, p.yaw - askew) for p in poses]
+    odometry = [Odometry(at(0.05 * i), p, 6.0, 0.0, 0.2) for i, p in enumerate(turned)]
+    assert check_ego(odometry) == ()
 
 
 def test_a_left_handed_orientation_is_named():

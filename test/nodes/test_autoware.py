@@ -13,6 +13,8 @@ import autoware_interfaces
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, ReliabilityPolicy
 from rig import Car
+from test_ego_sources import SPEED as CIRCLING
+from test_ego_sources import TURN, Circling
 
 from impromptu_vla_ros import autoware_messages
 from impromptu_vla_ros.core.structs import Plan, Pose
@@ -55,6 +57,24 @@ def plan(frame_id='map', speeds=(10.0, 10.0, 5.0), yaw_rates=(1.0, 0.5, 0.5)):
         answer='',
         dialect='nuscenes',
     )
+
+
+class Reporting(Circling):
+    """A car with Autoware's vehicle interface, whose heading rate is `factor` times the truth."""
+
+    def __init__(self, node, steering, velocity, factor):
+        super().__init__(node, {})
+        self._kinds, self._factor = (steering, velocity), factor
+        self.tires = node.create_publisher(steering, '/planner/input/steering_status', 100)
+        self.report = node.create_publisher(velocity, '/planner/input/velocity_status', 100)
+
+    def tell_steering(self, header, angle):
+        steering, velocity = self._kinds
+        header.frame_id = 'base_link'
+        self.tires.publish(steering(stamp=header.stamp, steering_tire_angle=angle))
+        rate = self._factor * TURN
+        report = velocity(header=header, longitudinal_velocity=CIRCLING, heading_rate=rate)
+        self.report.publish(report)
 
 
 def assert_is_the_plan(header, points):
@@ -193,6 +213,24 @@ def test_a_planner_without_autowares_messages_says_what_to_source(rig, monkeypat
     _, seen = rig.planner(autoware__output='direct')
     rig.reported(seen, 1)
     assert 'source the Autoware workspace' in seen.diagnostics['state'].message
+
+
+@pytest.mark.parametrize('factor', [1.0, -180.0 / math.pi])
+def test_what_the_vehicle_reports_is_taken_and_compared(rig, autoware, factor):
+    from autoware_vehicle_msgs.msg import SteeringReport, VelocityReport
+
+    _, seen = rig.planner(vehicle__wheelbase=WHEELBASE)
+    car = Reporting(rig.node, SteeringReport, VelocityReport, factor)
+    rig.heard(car)
+    rig.until(lambda: car.report.get_subscription_count() and car.tires.get_subscription_count())
+    car.come(rig)
+    found = 'velocity report: yaw rate: in degrees, with the wrong sign'
+    words = 'well' if factor == 1.0 else found
+    rig.until(lambda: 'ego' in seen.diagnostics and words in seen.diagnostics['ego'].message, car)
+    assert seen.value('steering', 'topic') == '/planner/input/steering_status'
+    assert seen.value('ego', 'steering from') == seen.value('ego', 'yaw rate from') == 'measured'
+    assert int(seen.value('velocity_status', 'received')) > 100
+    assert 'heading_rate in rad/s' in seen.value('ego', found) or factor == 1.0
 
 
 def test_none_does_nothing(rig):

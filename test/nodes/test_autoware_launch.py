@@ -64,6 +64,8 @@ def test_it_takes_the_arguments_of_the_planner():
         '-r ~/input/camera/front/image:=/sensing/camera/CAM_FRONT/image_raw',
         '-r ~/input/odometry:=/odometry',
         '-r ~/input/acceleration:=/localization/acceleration',
+        '-r ~/input/velocity_status:=/vehicle/status/velocity_status',
+        '-r ~/input/steering_status:=/vehicle/status/steering_status',
     ):
         assert part in found
     assert 'carla.param.yaml' in command(rig='carla')

@@ -181,7 +181,7 @@ def test_a_model_that_hangs_is_reported_and_heals(rig, monkeypatch):
             return super().answer(query)
 
     monkeypatch.setattr('impromptu_vla_ros.nodes.loading.load_model', lambda _: Hanging())
-    monkeypatch.setattr('impromptu_vla_ros.nodes.loading.warm_up', lambda *_: None)
+    monkeypatch.setattr('impromptu_vla_ros.nodes.loading.self_test', lambda *_: '')
     _, seen = rig.planner(model__timeout=0.2)
     car = Car(rig.node)
     rig.heard(car)

@@ -81,7 +81,7 @@ def test_before_any_answer_the_car_stops(rig, monkeypatch):
     answer = model.answer
     model.answer = lambda query: gate.wait(60.0) and answer(query)
     monkeypatch.setattr('impromptu_vla_ros.nodes.loading.load_model', lambda _: model)
-    monkeypatch.setattr('impromptu_vla_ros.nodes.loading.warm_up', lambda *_: None)
+    monkeypatch.setattr('impromptu_vla_ros.nodes.loading.self_test', lambda *_: '')
     _, seen = rig.planner()
     car = Car(rig.node)
     rig.heard(car)

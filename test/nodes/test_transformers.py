@@ -23,6 +23,7 @@ def test_a_checkpoint_is_asked_and_its_answer_judged(rig, checkpoint):
         model__checkpoint=str(checkpoint),
         model__device='cpu',
         model__timeout=60.0,
+        model__self_test='warn',
     )
     car = Car(rig.node)
     rig.heard(car)
