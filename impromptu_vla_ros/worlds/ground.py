@@ -74,7 +74,9 @@ def painted(network: RoadNetwork, palette: NDArray[np.uint8], rng: np.random.Gen
     for road in network.roads:
         for polygon, material in _marks(road):
             fill(polygon, material)
-    return _levels(_textured(np.asarray(image), palette, rng), size, float(west), float(south))
+    pixels = _textured(np.asarray(image), palette, rng)
+    beyond = np.array([*palette[GRASS], 255], np.uint8).view(np.uint32)[0]
+    return _levels(pixels, beyond, size, float(west), float(south))
 
 
 def _sides(road: Road) -> tuple[float, float]:
@@ -123,7 +125,7 @@ def _textured(
     repeats = -(-rows // _TILE), -(-columns // _TILE)
     shade = np.tile(shades, repeats)[:rows, :columns]
     # Grass and gravel vary more than asphalt and paint.
-    strength = np.array([0.45, 0.30, 0.16, 0.12, 0.12])
+    strength = np.array([0.30, 0.25, 0.16, 0.12, 0.12])
     light = 1.0 + strength[:, None] * np.linspace(-1.0, 1.0, _SHADES)
     colours = np.full((len(palette), _SHADES, 4), 255, np.uint8)
     colours[..., :3] = np.clip(palette[:, None, :] * light[..., None], 0, 255)
@@ -145,13 +147,18 @@ def _noise(rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip((total / 4.0 + 0.5) * _SHADES, 0, _SHADES - 1).astype(np.uint8)
 
 
-def _levels(finest: NDArray[np.uint32], size: float, west: float, south: float) -> Ground:
+def _levels(
+    finest: NDArray[np.uint32], beyond: np.uint32, size: float, west: float, south: float
+) -> Ground:
     images = [finest]
     for _ in range(LEVELS - 1):
         before: NDArray[Any] = images[-1]
         channels = before.view(np.uint8).reshape(*before.shape, 4)
         smaller = np.asarray(Image.fromarray(channels, 'RGBA').reduce(2))
-        images.append(smaller.view(np.uint32)[..., 0])
+        images.append(smaller.view(np.uint32)[..., 0].copy())
+    # What lies beyond shows the colour of the edge: an even one.
+    for image in images:
+        image[[0, -1], :] = image[:, [0, -1]] = beyond
     heights, widths = np.array([image.shape for image in images], np.int32).T
     ends = np.cumsum([image.size for image in images])
     return Ground(

@@ -23,15 +23,23 @@ from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.worlds.ground import painted
 from impromptu_vla_ros.worlds.roads import RoadNetwork
 from impromptu_vla_ros.worlds.scenery import CARS, Standing, looked, planted
-from impromptu_vla_ros.worlds.shapes import Colour, Face, car
+from impromptu_vla_ros.worlds.shapes import Colour, Solid, car
 from impromptu_vla_ros.worlds.simulation import Body, Kind, Lens
-from impromptu_vla_ros.worlds.view import HAZE, Camera, View, placed
+from impromptu_vla_ros.worlds.view import HAZE, NEAR, Camera, View, placed
 
 FAR = 200.0  # m up to which what stands on the ground is drawn
 VIEWS = 16  # that are kept: as many as cameras look at once
 SUN = np.array([0.45, 0.35, 0.82])  # where it stands, of length 1
 SHADE = 0.62  # of a colour is left where the sun does not shine
 TRUNK: Colour = (45.0, 62.0, 84.0)
+WOODS = np.array([60.0, 95.0, 70.0])
+# The balls of a tree's crown, in shares of its radius: to the right, down, size; and their light.
+BALLS = (
+    (0.0, 0.1, 1.0, 0.66),
+    (-0.1, 0.0, 0.9, 0.78),
+    (0.3, -0.2, 0.66, 0.88),
+    (-0.1, -0.42, 0.55, 1.0),
+)
 
 
 @dataclass(frozen=True)
@@ -59,15 +67,14 @@ class Scene:
     def picture(self, lens: Lens, parent: Body | None, cars: Sequence[Car]) -> NDArray[np.uint8]:
         """Return what is seen through a lens on an actor that lies so: BGRA (height, width, 4)."""
         camera = placed(lens, parent)
-        pixels = self._view(camera).background(camera)
-        image = Image.fromarray(pixels, 'RGBA')
+        image = Image.fromarray(self._view(camera).background(camera))
         draw = ImageDraw.Draw(image)
         self._draw_skyline(draw, camera)
         for standing in self._in_sight(camera, cars):
-            if standing.crown is None:
-                self._draw_faces(draw, camera, standing.faces)
+            if standing.solid is None:
+                self._draw_tree(draw, camera, standing)
             else:
-                self._draw_tree(draw, camera, standing.place, *standing.crown)
+                self._draw_solid(draw, camera, standing.solid)
         return np.array(image)
 
     def _view(self, camera: Camera) -> View:
@@ -88,11 +95,8 @@ class Scene:
             lies = rotation_from_rpy(one.body.roll, one.body.pitch, one.body.yaw)
             if not _carries(one.kind, (camera.position - places[index]) @ lies):
                 colour = CARS[one.number % len(CARS)]
-                faces = tuple(
-                    Face(face.corners @ lies.T + places[index], face.colour, face.lit)
-                    for face in car(one.kind, colour, one.braking)
-                )
-                near.append(Standing(places[index], faces))
+                solid = car(one.kind, colour, one.braking).moved(lies, places[index])
+                near.append(Standing(places[index], solid))
         away = [float(np.sum((one.place - camera.position)[:2] ** 2)) for one in near]
         return [near[index] for index in np.argsort(away, kind='stable')[::-1]]
 
@@ -106,69 +110,59 @@ class Scene:
         )
 
     def _draw_skyline(self, draw: ImageDraw.ImageDraw, camera: Camera) -> None:
-        bearings = np.linspace(0.0, math.tau, self._look.skyline.shape[1])
+        ahead = camera.turned[:, 2]
+        # Where the camera looks, and a right angle to either side of it.
+        bearings = math.atan2(ahead[1], ahead[0]) + np.linspace(-1.57, 1.57, 65)
+        known = np.linspace(0.0, math.tau, self._look.skyline.shape[1])
+        round_about = np.column_stack([np.cos(bearings), np.sin(bearings), np.zeros(65)])
         for ridge, hazy in zip(self._look.skyline, (0.72, 0.45)):
-            round_about = np.column_stack([np.cos(bearings), np.sin(bearings), ridge])
-            top = camera.optical(camera.position + round_about)
-            round_about[:, 2] = -1e-3
-            foot = camera.optical(camera.position + round_about)
-            colour = hazy * self._look.horizon + (1.0 - hazy) * np.array([60.0, 95.0, 70.0])
-            for left, right in zip(range(len(top) - 1), range(1, len(top))):
-                quad = np.array([foot[left], top[left], top[right], foot[right]])
-                if quad[:, 2].min() > 0.2:
-                    corners = camera.polygon(quad)
-                    if corners is not None:
-                        draw.polygon(corners, fill=_filled(colour))
+            top = round_about.copy()
+            top[:, 2] = np.interp(bearings % math.tau, known, ridge)
+            optical = np.concatenate([round_about, top]) @ camera.turned
+            seen = np.flatnonzero((optical[:65, 2] > 0.05) & (optical[65:, 2] > 0.05))
+            if len(seen) > 1:
+                outline = camera.pixels(optical[np.concatenate([seen, seen[::-1] + 65])])
+                colour = hazy * self._look.horizon + (1.0 - hazy) * WOODS
+                draw.polygon(_corners(outline), fill=_filled(colour))
 
-    def _draw_faces(
-        self, draw: ImageDraw.ImageDraw, camera: Camera, faces: Sequence[Face]
-    ) -> None:
-        for face in faces:
-            towards = camera.position - face.corners[0]
-            normal = face.normal
-            if normal @ towards <= 0.0:
-                continue
-            corners = camera.polygon(camera.optical(face.corners))
-            if corners is None:
-                continue
-            light = 1.0 if face.lit else SHADE + (1.0 - SHADE) * max(0.0, float(normal @ SUN))
-            away = float(np.linalg.norm(towards))
-            draw.polygon(corners, fill=_filled(self._hazed(np.array(face.colour) * light, away)))
+    def _draw_solid(self, draw: ImageDraw.ImageDraw, camera: Camera, solid: Solid) -> None:
+        towards = camera.position - solid.firsts
+        shown = np.einsum('ij,ij->i', solid.normals, towards) > 0.0
+        light = SHADE + (1.0 - SHADE) * np.maximum(0.0, solid.normals @ SUN)
+        light[solid.lit] = 1.0
+        colours = self._hazed(solid.colours * light[:, None], np.sqrt((towards**2).sum(axis=1)))
+        optical = camera.optical(solid.corners)
+        near = bool(optical[:, 2].min() < NEAR)
+        corners = [] if near else _corners(camera.pixels(optical))
+        ends = np.cumsum(solid.counts)
+        for index in np.flatnonzero(shown).tolist():
+            start, end = int(ends[index] - solid.counts[index]), int(ends[index])
+            if near:
+                outline = _corners(camera.clipped(optical[start:end]))
+            else:
+                outline = corners[2 * start : 2 * end]
+            if len(outline) >= 6:
+                draw.polygon(outline, fill=_filled(colours[index]))
 
-    def _draw_tree(
-        self,
-        draw: ImageDraw.ImageDraw,
-        camera: Camera,
-        place: FloatArray,
-        height: float,
-        radius: float,
-        leaves: Colour,
-    ) -> None:
-        foot, top, crown = camera.optical(
-            place + np.array([[0.0, 0.0, 0.0], [0.0, 0.0, height - radius], [0.0, 0.0, height]])
-        )
-        if min(foot[2], top[2]) < radius:
+    def _draw_tree(self, draw: ImageDraw.ImageDraw, camera: Camera, tree: Standing) -> None:
+        up = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, tree.height - tree.radius]])
+        optical = camera.optical(tree.place + up)
+        away = float(optical[0, 2])
+        if optical[:, 2].min() < tree.radius:
             return
-        (x, y), (u, v) = camera.pixels(np.array([foot, top]))
-        scale = camera.matrix[0, 0] / top[2]
-        wide = max(1, round(0.12 * radius * 2.0 * scale))
-        draw.line([x, y, u, v], fill=_filled(self._hazed(np.array(TRUNK), foot[2])), width=wide)
-        # A crown of a few balls, the lower ones in the shade.
-        balls = (
-            (0.0, 0.1, 1.0, 0.66),
-            (-0.35, 0.0, 0.62, 0.78),
-            (0.3, -0.2, 0.66, 0.88),
-            (-0.1, -0.42, 0.55, 1.0),
-        )
-        for right, down, size, light in balls:
-            middle = u + right * radius * scale, v + down * radius * scale
-            half = size * radius * scale
-            box = [middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half]
-            draw.ellipse(box, fill=_filled(self._hazed(np.array(leaves) * light, foot[2])))
+        (x, y), (u, v) = camera.pixels(optical).tolist()
+        size = tree.radius * float(camera.matrix[0, 0] / optical[1, 2])
+        trunk, leaves = self._hazed(np.array([TRUNK, tree.leaves]), np.array([away, away]))
+        draw.line([x, y, u, v], fill=_filled(trunk), width=max(1, round(0.24 * size)))
+        # Of a small one nobody sees that its crown is made of several balls.
+        for right, down, share, light in BALLS if size > 5.0 else BALLS[1:2]:
+            a, b, half = u + right * size, v + down * size, share * size
+            box = (a - half, b - half, a + half, b + half)
+            draw.ellipse(box, fill=_filled(leaves * light))
 
-    def _hazed(self, colour: FloatArray, away: float) -> FloatArray:
-        clear = math.exp(-away / HAZE)
-        return np.asarray(clear * colour + (1.0 - clear) * self._look.horizon, float)
+    def _hazed(self, colours: FloatArray, away: FloatArray) -> FloatArray:
+        clear = np.exp(-away / HAZE)[:, None]
+        return np.asarray(clear * colours + (1.0 - clear) * self._look.horizon, float)
 
 
 def _carries(kind: Kind, position: FloatArray) -> bool:
@@ -177,6 +171,12 @@ def _carries(kind: Kind, position: FloatArray) -> bool:
     return bool(x < 0.5 * kind.length and y < 0.5 * kind.width and z < kind.height + 1.5)
 
 
+def _corners(pixels: FloatArray) -> list[float]:
+    # Pillow's pixels have their middle at whole numbers, and its numbers have an end.
+    corners: list[float] = np.clip(pixels - 0.5, -1e5, 1e5).ravel().tolist()
+    return corners
+
+
 def _filled(colour: FloatArray) -> tuple[int, int, int, int]:
-    blue, green, red = (max(0, min(255, round(channel))) for channel in colour)
-    return blue, green, red, 255
+    blue, green, red = colour.tolist()
+    return int(blue), int(green), int(red), 255

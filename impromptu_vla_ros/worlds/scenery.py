@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.worlds.roads import RoadNetwork, along_road, pose_at
-from impromptu_vla_ros.worlds.shapes import Colour, Face, house
+from impromptu_vla_ros.worlds.shapes import Colour, Solid, house
 
 # Blue, green, red. Of each, one is drawn per network.
 SKIES = (
@@ -52,11 +52,17 @@ class Look:
 
 @dataclass(frozen=True)
 class Standing:
-    """Something that stands at `place` (3,), m: faces in the world's axes, or a tree's crown."""
+    """
+    Something that stands at `place` (3,), m: a solid in the world's axes, or a tree.
+
+    Of that `height` and the radius of its crown are in m; it is a tree where `solid` is None.
+    """
 
     place: FloatArray
-    faces: tuple[Face, ...] = ()
-    crown: tuple[float, float, Colour] | None = None
+    solid: Solid | None = None
+    height: float = 0.0
+    radius: float = 0.0
+    leaves: Colour = (0.0, 0.0, 0.0)
 
 
 def looked(rng: np.random.Generator) -> Look:
@@ -126,12 +132,13 @@ def is_clear(network: RoadNetwork, x: float, y: float, clear: float) -> bool:
 
 def _house(place: FloatArray, yaw: float, size: float, rng: np.random.Generator) -> Standing:
     c, s = math.cos(yaw), math.sin(yaw)
-    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     wall, roof = WALLS[rng.integers(len(WALLS))], ROOFS[rng.integers(len(ROOFS))]
-    faces = house(1.5 * size, 1.1 * size, rng.choice([3.2, 6.2]), wall, roof)
-    return Standing(place, tuple(Face(face.corners @ turn + place, face.colour) for face in faces))
+    walls = house(1.5 * size, 1.1 * size, rng.choice([3.2, 6.2]), wall, roof)
+    return Standing(place, walls.moved(turn, place))
 
 
 def _tree(place: FloatArray, rng: np.random.Generator) -> Standing:
     height = rng.uniform(4.0, 9.0)
-    return Standing(place, crown=(height, 0.33 * height, LEAVES[rng.integers(len(LEAVES))]))
+    leaves = LEAVES[rng.integers(len(LEAVES))]
+    return Standing(place, None, height, 0.33 * height, leaves)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.worlds.simulation import Kind
@@ -38,6 +40,44 @@ class Face:
         a, b, c = self.corners[:3]
         normal = np.cross(b - a, c - b)
         return np.asarray(normal / np.linalg.norm(normal), float)
+
+
+@dataclass(frozen=True)
+class Solid:
+    """
+    Faces as arrays, in the order to be drawn in, so that many are drawn fast.
+
+    `corners` (n, 3) of all of them, of which `counts` (m,) belong to each; and each one's first
+    corner, normal and colour, (m, 3), and whether it is `lit` (m,).
+    """
+
+    corners: FloatArray
+    counts: NDArray[np.intp]
+    firsts: FloatArray
+    normals: FloatArray
+    colours: FloatArray
+    lit: NDArray[np.bool_]
+
+    def moved(self, rotation: FloatArray, place: FloatArray) -> Solid:
+        """Return it turned by a matrix (3, 3), then moved by (3,)."""
+        return replace(
+            self,
+            corners=self.corners @ rotation.T + place,
+            firsts=self.firsts @ rotation.T + place,
+            normals=self.normals @ rotation.T,
+        )
+
+
+def solid(faces: Sequence[Face]) -> Solid:
+    """Return faces as one solid."""
+    return Solid(
+        np.concatenate([face.corners for face in faces]),
+        np.array([len(face.corners) for face in faces]),
+        np.array([face.corners[0] for face in faces]),
+        np.array([face.normal for face in faces]),
+        np.array([face.colour for face in faces], float),
+        np.array([face.lit for face in faces]),
+    )
 
 
 def block(bottom: ArrayLike, top: ArrayLike, z: tuple[float, float]) -> dict[str, FloatArray]:
@@ -73,13 +113,15 @@ def _within(face: FloatArray, across: tuple[float, float], up: tuple[float, floa
     )
 
 
-def box(length: float, width: float, height: float, colour: Colour) -> tuple[Face, ...]:
+def box(length: float, width: float, height: float, colour: Colour) -> Solid:
     """Return a plain box that stands on the ground."""
     outline = (-0.5 * length, 0.5 * length, 0.5 * width)
-    return tuple(Face(face, colour) for face in block(outline, outline, (0.0, height)).values())
+    faces = block(outline, outline, (0.0, height))
+    return solid([Face(face, colour) for face in faces.values()])
 
 
-def car(kind: Kind, colour: Colour, braking: bool) -> tuple[Face, ...]:
+@lru_cache(maxsize=256)
+def car(kind: Kind, colour: Colour, braking: bool) -> Solid:
     """Return a car as long, wide and high as its kind, in the order to be drawn in."""
     length, width, height = kind.length, kind.width, kind.height
     if length < 2.5:  # a cone, a barrier, a cyclist
@@ -99,7 +141,7 @@ def car(kind: Kind, colour: Colour, braking: bool) -> tuple[Face, ...]:
     faces += [Face(face, colour) for face in house.values()]
     panes = {name: house[name] for name in ('front', 'rear', 'left', 'right')}
     faces += [Face(_within(pane, (0.07, 0.93), (0.12, 0.88)), GLASS) for pane in panes.values()]
-    return tuple(faces)
+    return solid(faces)
 
 
 def _ground(half: float, side: float) -> FloatArray:
@@ -140,9 +182,7 @@ def _wheels(kind: Kind, side: float) -> list[Face]:
     return faces
 
 
-def house(
-    length: float, width: float, height: float, wall: Colour, roof: Colour
-) -> tuple[Face, ...]:
+def house(length: float, width: float, height: float, wall: Colour, roof: Colour) -> Solid:
     """Return a house with a ridge along x, with windows on all sides."""
     half, side, ridge = 0.5 * length, 0.5 * width, height + 0.32 * width
     walls = block((-half, half, side), (-half, half, side), (0.0, height))
@@ -164,4 +204,4 @@ def house(
             [[half, y, height], [-half, y, height], [-half, 0.0, ridge], [half, 0.0, ridge]]
         )
         faces.append(Face(eaves if y > 0.0 else eaves[::-1], roof))
-    return tuple(faces)
+    return solid(faces)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,29 +45,29 @@ class Camera:
         lens = self.lens
         return lens.width, lens.height, lens.fov, float(self.position[2]), self.tilt.tobytes()
 
+    @cached_property
+    def turned(self) -> FloatArray:
+        """Return the optical axes in the world, (3, 3)."""
+        return rotation_from_rpy(0.0, 0.0, self.yaw) @ self.tilt @ OPTICAL_IN_VEHICLE
+
     def optical(self, points: FloatArray) -> FloatArray:
         """Return points (n, 3) of the world in optical axes: x right, y down, z ahead."""
-        turned = rotation_from_rpy(0.0, 0.0, self.yaw) @ self.tilt @ OPTICAL_IN_VEHICLE
-        return np.asarray((points - self.position) @ turned, float)
+        return np.asarray((points - self.position) @ self.turned, float)
 
     def pixels(self, optical: FloatArray) -> FloatArray:
         """Return pixels (n, 2) of points in optical axes, which must be ahead."""
         homogeneous = optical @ self.matrix.T
         return np.asarray(homogeneous[:, :2] / homogeneous[:, 2:], float)
 
-    def polygon(self, optical: FloatArray) -> list[float] | None:
-        """Return a polygon (n, 3) in optical axes as pixels x, y, x, y, …; None if out of sight."""
-        if optical[:, 2].min() < NEAR:
-            optical = _clipped(optical)
-            if len(optical) < 3:
-                return None
-        pixels = self.pixels(optical)
-        (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
-        if right < 0 or bottom < 0 or left > self.lens.width or top > self.lens.height:
-            return None
-        # Pillow's pixels have their middle at whole numbers, and its numbers an end.
-        corners: list[float] = np.clip(pixels - 0.5, -1e5, 1e5).ravel().tolist()
-        return corners
+    def clipped(self, optical: FloatArray) -> FloatArray:
+        """Return the pixels (m, 2) of what of a polygon (n, 3) in optical axes is not too near."""
+        kept = []
+        for a, b in zip(optical, np.roll(optical, -1, axis=0)):
+            if a[2] >= NEAR:
+                kept.append(a)
+            if (a[2] >= NEAR) != (b[2] >= NEAR):
+                kept.append(a + (NEAR - a[2]) / (b[2] - a[2]) * (b - a))
+        return self.pixels(np.array(kept).reshape(-1, 3))
 
 
 def placed(lens: Lens, parent: Body | None) -> Camera:
@@ -82,17 +83,6 @@ def placed(lens: Lens, parent: Body | None) -> Camera:
     turned = rotation_from_rpy(0.0, 0.0, parent.yaw) @ lies
     position = np.array([parent.x, parent.y, parent.z]) + turned @ offset
     return Camera(lens, parent.yaw, tilt, position, matrix)
-
-
-def _clipped(polygon: FloatArray) -> FloatArray:
-    """Return the part of a polygon (n, 3) in optical axes that is not too near."""
-    kept = []
-    for a, b in zip(polygon, np.roll(polygon, -1, axis=0)):
-        if a[2] >= NEAR:
-            kept.append(a)
-        if (a[2] >= NEAR) != (b[2] >= NEAR):
-            kept.append(a + (NEAR - a[2]) / (b[2] - a[2]) * (b - a))
-    return np.array(kept).reshape(-1, 3)
 
 
 class View:
