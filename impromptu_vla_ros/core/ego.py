@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from impromptu_vla_ros.core import motion
 from impromptu_vla_ros.core.ego_jumps import PoseJumps, leap
+from impromptu_vla_ros.core.ego_signals import SLOPE, EgoSignals
 from impromptu_vla_ros.core.ego_watch import EgoWatch
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
@@ -29,20 +27,8 @@ from impromptu_vla_ros.core.timeline import SNAP, Timeline
 
 # Poses farther apart than this are a gap, not something to interpolate over.
 MAX_GAP = 0.5
-# Acceleration from odometry is the slope of speed over this many seconds to each side; of
-# 0.15 to 1 s it predicts the comma2k19 and Boreas drives best.
-SLOPE = 0.5
 # Without odometry for longer the ego is somewhere else than predicted.
 LONGEST_PREDICTION = 0.5
-# A measured acceleration or steering angle this near an instant counts as of that instant.
-NEAR = 0.1
-# What a signal is derived from where it is not measured, or its source is not trusted.
-DERIVED = {
-    'speed': 'poses',
-    'yaw rate': 'poses',
-    'acceleration': 'slope of speed',
-    'steering': 'yaw rate / speed',
-}
 
 
 class EgoHistory:
@@ -60,6 +46,7 @@ class EgoHistory:
         self.acceleration: Timeline[Acceleration] = Timeline('acceleration', keep, 5000)
         self.steering: Timeline[Steering] = Timeline('steering', keep, 5000)
         self.watch = EgoWatch(wheelbase)
+        self.signals = EgoSignals(self.odometry, self.acceleration, self.steering, self.watch)
         self._jumps = PoseJumps()
 
     def clear(self) -> None:
@@ -93,7 +80,7 @@ class EgoHistory:
             return
         if not 0 < sample.stamp - newest.stamp <= MAX_GAP * NANOSECONDS:
             return
-        shown = self._velocity_of_poses(newest.stamp)
+        shown = self.signals.velocity_of_poses(newest.stamp)
         change = leap(newest, sample, (newest.vx, newest.yaw_rate), (shown[0], shown[2]))
         if change is not None:
             self.odometry.counts['pose jumped'] += 1
@@ -112,24 +99,6 @@ class EgoHistory:
     def contradicted(self) -> bool:
         """Return whether the newest poses jump to and fro, so that none can be trusted."""
         return self._jumps.many(self.odometry.newest)
-
-    @property
-    def sources(self) -> Mapping[str, str]:
-        """Return in words where each signal of the newest state comes from."""
-        newest = self.odometry.newest
-        if newest is None:
-            return {}
-        wrong, at = self.watch.distrusted(newest.stamp), newest.stamp
-        measured = {
-            'speed': math.isfinite(newest.vx),
-            'yaw rate': math.isfinite(newest.yaw_rate),
-            'acceleration': self._near(self.acceleration, at, at) is not None,
-            'steering': self._near(self.steering, at, at) is not None,
-        }
-        return {
-            name: 'measured' if there and name not in wrong else DERIVED[name]
-            for name, there in measured.items()
-        }
 
     def pose(self, stamp: int) -> Pose | None:
         """Return the interpolated pose, None outside the history or inside a gap."""
@@ -154,8 +123,8 @@ class EgoHistory:
         before = self.pose(start)
         if before is None:
             return None
-        vx, _, yaw_rate = self._velocity(start, start)
-        ax, _ = self._acceleration(start, start, vx, yaw_rate)
+        vx, _, yaw_rate = self.signals.velocity(start, start)
+        ax, _ = self.signals.acceleration(start, start, vx, yaw_rate)
         known = [value if math.isfinite(value) else 0.0 for value in (vx, yaw_rate, ax)]
         ahead = (now - start) / NANOSECONDS
         x, y, yaw = motion.rollout(known[0], known[1], known[2], [ahead])[0]
@@ -200,8 +169,8 @@ class EgoHistory:
         return bool(widest > MAX_GAP * NANOSECONDS)
 
     def _state(self, at: int, last: int, pose: Pose, anchor: Pose) -> EgoState:
-        vx, vy, yaw_rate = self._velocity(at, last)
-        ax, ay = self._acceleration(at, last, vx, yaw_rate)
+        vx, vy, yaw_rate = self.signals.velocity(at, last)
+        ax, ay = self.signals.acceleration(at, last, vx, yaw_rate)
         return EgoState(
             t=(at - last) / NANOSECONDS,
             pose=motion.relative_to(anchor, pose),
@@ -210,81 +179,5 @@ class EgoHistory:
             ax=ax,
             ay=ay,
             yaw_rate=yaw_rate,
-            tire_angle=self._tire_angle(at, last),
+            tire_angle=self.signals.tire_angle(at, last),
         )
-
-    def _velocity(self, at: int, last: int) -> tuple[float, float, float]:
-        """Return vx, vy, yaw rate: the source's own where it can be trusted, else the poses'."""
-        before, after = self.odometry.around(at)
-        if before is None or after is None:
-            return math.nan, math.nan, math.nan
-        width = after.stamp - before.stamp
-        part = (at - before.stamp) / width if width else 0.0
-        values = [
-            (1.0 - part) * b + part * a
-            for b, a in (
-                (before.vx, after.vx),
-                (before.vy, after.vy),
-                (before.yaw_rate, after.yaw_rate),
-            )
-        ]
-        vx, vy, yaw_rate = values
-        known, wrong = all(map(math.isfinite, values)), self.watch.distrusted(last)
-        if known and not wrong & {'speed', 'yaw rate'}:
-            return vx, vy, yaw_rate
-        shown = self._velocity_of_poses(at)
-        if known and 'speed' not in wrong:
-            return vx, vy, shown[2]
-        if known and 'yaw rate' not in wrong:
-            return shown[0], shown[1], yaw_rate
-        return shown
-
-    def _velocity_of_poses(self, at: int) -> tuple[float, float, float]:
-        samples = self.odometry.between(at - round(SLOPE * NANOSECONDS), self._end(at))
-        if len(samples) < 2:
-            return math.nan, math.nan, math.nan
-        return _motion(samples[0], samples[-1])
-
-    def _end(self, at: int) -> int:
-        after = self.odometry.around(at)[1]
-        return after.stamp if after is not None else at
-
-    def _acceleration(self, at: int, last: int, vx: float, yaw_rate: float) -> tuple[float, float]:
-        measured, wrong = self._near(self.acceleration, at, last), self.watch.distrusted(last)
-        if measured is not None and 'acceleration' not in wrong:
-            return measured.ax, measured.ay
-        reach = round(SLOPE * NANOSECONDS)
-        samples = self.odometry.between(at - reach, min(at + reach, self._end(last)))
-        if 'speed' in wrong:
-            steps = [(one, two, _motion(one, two)[0]) for one, two in pairwise(samples)]
-            moving = [((one.stamp + two.stamp) / 2.0 - at, v) for one, two, v in steps]
-        else:
-            moving = [(s.stamp - at, s.vx) for s in samples if math.isfinite(s.vx)]
-        if len(moving) < 2:
-            return math.nan, math.nan
-        times = np.array([t for t, _ in moving]) / NANOSECONDS
-        speeds = np.array([v for _, v in moving])
-        centred = times - times.mean()
-        slope = float(centred @ speeds) / float(centred @ centred)
-        return slope, vx * yaw_rate
-
-    def _tire_angle(self, at: int, last: int) -> float:
-        measured = self._near(self.steering, at, last)
-        if measured is None or 'steering' in self.watch.distrusted(last):
-            return math.nan
-        return float(measured.tire_angle)
-
-    def _near(self, timeline: Timeline[Any], at: int, last: int) -> Any:
-        reach = round(NEAR * NANOSECONDS)
-        samples = timeline.between(at - reach, min(at + reach, last))
-        return min(samples, key=lambda s: abs(s.stamp - at)) if samples else None
-
-
-def _motion(first: Odometry, last: Odometry) -> tuple[float, float, float]:
-    """Return vx, vy, yaw rate from one pose to another."""
-    width = (last.stamp - first.stamp) / NANOSECONDS
-    step = motion.relative_to(first.pose, last.pose)
-    # The chord of an arc points half its turn away from the first heading.
-    along = math.hypot(step.x, step.y) / width
-    backward = step.x * math.cos(step.yaw / 2) + step.y * math.sin(step.yaw / 2) < 0.0
-    return (-along if backward else along), 0.0, step.yaw / width

@@ -83,7 +83,7 @@ def ego_status(buffer: ObservationBuffer, now: int, max_age: float) -> Diagnosti
     if newest is None or (now - newest.stamp) / NANOSECONDS > max_age:
         return status('ego', [(STALE, 'no odometry now: nothing to compare')], {})
     values: dict[str, object] = {
-        f'{signal} from': source for signal, source in ego.sources.items()
+        f'{signal} from': source for signal, source in ego.signals.sources.items()
     }
     for each in ego.watch.findings:
         values[each.what] = f'{each.detail}: {each.remedy}'

@@ -48,7 +48,7 @@ def test_a_wrong_twist_is_replaced_by_what_the_poses_say(factors, wrong):
     assert found.yaw_rate == pytest.approx(truth.yaw_rate, abs=0.06)
     assert found.ax == pytest.approx(truth.ax, abs=0.7)
     for signal in ('speed', 'yaw rate'):
-        assert ego.sources[signal] == ('poses' if signal in wrong else 'measured')
+        assert ego.signals.sources[signal] == ('poses' if signal in wrong else 'measured')
     assert ego.odometry.counts['pose jumped'] == 0 and ego.take_change() is None
 
 
@@ -64,7 +64,7 @@ def test_a_wrong_steering_angle_and_acceleration_are_not_used():
     state = last_state(ego, odometry[-1].stamp)
     assert math.isnan(state.tire_angle)
     assert state.ax == pytest.approx(accelerations[-1].ax, abs=0.5)
-    assert ego.sources == {
+    assert ego.signals.sources == {
         'speed': 'measured',
         'yaw rate': 'measured',
         'acceleration': 'slope of speed',
