@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv build demo test slow benchmark benchmark-smoke colcon clean
+.PHONY: help venv build metadrive demo test slow benchmark benchmark-smoke colcon clean
 
 export PYTHON ?=
 export ROS_DISTRO ?= jazzy
@@ -20,6 +20,9 @@ help:  ## Name the targets
 
 venv build:  ## Make the virtual environment with ROS, the messages and this package in it
 	@scripts/setup.sh
+
+metadrive:  ## Make the environment of the MetaDrive world, beside the one of this package
+	@scripts/metadrive.sh
 
 demo: build  ## Plan along recorded drives over ROS topics, and write a page about it
 	@$(ENTER); python -m impromptu_vla_ros.cli demo
@@ -47,4 +50,4 @@ colcon:  ## Build and test as in a ROS workspace, with colcon
 	  colcon test --paths $(CURDIR) $$bases; colcon test-result --test-result-base colcon/build --verbose
 
 clean:  ## Remove the virtual environment and everything built
-	rm -rf $(VENV) build install log out
+	rm -rf $(VENV) .venv-metadrive build install log out
