@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from impromptu_vla_ros.core.courses import Course, times_along
 from impromptu_vla_ros.core.motion import CURVATURE_SPEED
-from impromptu_vla_ros.core.shadow import Course, times_along
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     FloatArray,

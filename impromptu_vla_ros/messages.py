@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impromptu_vla_ros.core import camera
-from impromptu_vla_ros.core.shadow import Course
+from impromptu_vla_ros.core.courses import Course
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Acceleration,

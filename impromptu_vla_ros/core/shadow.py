@@ -7,20 +7,17 @@ import math
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from impromptu_vla_ros.core import motion
+from impromptu_vla_ros.core.courses import STEP, Course, Difference, difference
+from impromptu_vla_ros.core.disagreements import Disagreement
 from impromptu_vla_ros.core.ego import MAX_GAP, EgoHistory
 from impromptu_vla_ros.core.metrics import DrivenPath
 from impromptu_vla_ros.core.settings import setting
 from impromptu_vla_ros.core.structs import NANOSECONDS, FloatArray, Odometry, Plan, Pose
 
-# Courses are compared every so many seconds, as the waypoints of the wire formats lie; a speed is
-# the way between two of these instants, so that the noise of a pose is none of the speed.
-STEP = 0.5
 # Another planner's course whose stamp lies farther from the plan's, s, is of another scene.
 SAME_SCENE = 1.0
 # Plans that wait for the drive: 20 s at 50 Hz.
@@ -68,61 +65,6 @@ class ShadowLimits:
         'say only that no answer held. Mean errors are without them in both cases.',
         choices=('report', 'ignore'),
     )
-
-
-@dataclass(frozen=True)
-class Course:
-    """Where a planner wants to be in absolute time: a path in `frame_id`, planned at `stamp`."""
-
-    stamp: int
-    frame_id: str
-    path: DrivenPath
-
-    @classmethod
-    def of(cls, stamp: int, frame_id: str, times: ArrayLike, poses: ArrayLike) -> Course:
-        """Return the course of poses (n, 3) at ascending `times` (n,), s after `stamp`."""
-        offsets = np.round(np.asarray(times, float) * NANOSECONDS).astype(np.int64)
-        rows = np.array(poses, float)
-        rows[:, 2] = np.unwrap(rows[:, 2])
-        # As DrivenPath.of has them: stamps are exact as integers only.
-        stamps: Any = stamp + offsets
-        return cls(stamp, frame_id, DrivenPath(stamps, rows))
-
-
-@dataclass(frozen=True)
-class Difference:
-    """
-    How a plan differs from another course at common instants, `after` (n,) s from its stamp.
-
-    `lateral` and `longitudinal` (n,), m: the plan's place seen from the other one, + = left,
-    ahead. `speed` (n,), m/s: how much faster it is on the way there; 0 at the first instant.
-    """
-
-    after: FloatArray
-    lateral: FloatArray
-    longitudinal: FloatArray
-    speed: FloatArray
-
-    @property
-    def mean_lateral(self) -> float:
-        """Return the mean distance to the side, m."""
-        return float(np.abs(self.lateral).mean())
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """
-    One plan, of `stamp`, beyond one limit: `value` is the most, `limit` what is allowed.
-
-    `measure` is lateral, longitudinal, speed or stop; `against` is driven or reference.
-    """
-
-    stamp: int
-    against: str
-    measure: str
-    value: float
-    limit: float
-    text: str
 
 
 @dataclass
@@ -249,37 +191,6 @@ class Shadow:
         return ()
 
 
-def difference(course: Course, other: DrivenPath, horizon: float) -> Difference | None:
-    """
-    Return how a course differs from another path in the same frame, up to `horizon` s.
-
-    None where they share less than one step of 0.5 s beyond the course's stamp.
-    """
-    first = max(course.stamp, int(course.path.stamps[0]), int(other.stamps[0]))
-    last = min(int(course.path.stamps[-1]), int(other.stamps[-1]))
-    last = min(last, course.stamp + round(horizon * NANOSECONDS))
-    step = round(STEP * NANOSECONDS)
-    stamps = np.arange(first, last + 1, step, dtype=np.int64)
-    if len(stamps) < 2:
-        return None
-    planned, wanted = course.path.at(stamps), other.at(stamps)
-    c, s = np.cos(wanted[:, 2]), np.sin(wanted[:, 2])
-    dx, dy = (planned - wanted)[:, :2].T
-    return Difference(
-        after=(stamps - course.stamp) / NANOSECONDS,
-        lateral=-s * dx + c * dy,
-        longitudinal=c * dx + s * dy,
-        speed=np.concatenate([[0.0], _speeds(planned) - _speeds(wanted)]),
-    )
-
-
-def _speeds(poses: FloatArray) -> FloatArray:
-    """Return the speeds (n - 1,) between poses (n, 3) one step apart, negative in reverse."""
-    steps, middle = np.diff(poses[:, :2], axis=0), 0.5 * (poses[:-1, 2] + poses[1:, 2])
-    along = steps[:, 0] * np.cos(middle) + steps[:, 1] * np.sin(middle)
-    return np.asarray(np.copysign(np.hypot(*steps.T), along) / STEP, float)
-
-
 def _beyond(
     stamp: int, found: Difference, against: str, limits: ShadowLimits
 ) -> Iterator[Disagreement]:
@@ -303,78 +214,3 @@ def _moved(plan: Plan, change: Pose, base_frame: str) -> Plan:
         return plan
     xy = motion.from_frame(change, plan.poses[:, :2])
     return replace(plan, poses=np.column_stack([xy, plan.poses[:, 2] + change.yaw]))
-
-
-def times_along(points: ArrayLike, speeds: ArrayLike) -> FloatArray:
-    """
-    Return the seconds (m,) at which the first m ≤ n points (n, 2) are reached from the first.
-
-    For a course that says speeds (n,), m/s, and no times; the speed changes evenly with the time
-    between two points. It ends before a point that is never reached.
-    """
-    steps = np.hypot(*np.diff(np.asarray(points, float), axis=0).T)
-    v = np.abs(np.asarray(speeds, float))
-    mean = 0.5 * (v[:-1] + v[1:])
-    reached = int(np.argmax(mean <= 0.0)) if (mean <= 0.0).any() else len(mean)
-    return np.concatenate([[0.0], np.cumsum(steps[:reached] / mean[:reached])])
-
-
-@dataclass(frozen=True)
-class Event:
-    """Disagreements that belong together; `worst` has one of each source and measure."""
-
-    stamp: int
-    worst: tuple[Disagreement, ...]
-    count: int = 1
-
-    def having(self, new: Disagreement) -> Event:
-        """Return the event with one more disagreement."""
-        by_kind = {(each.against, each.measure): each for each in self.worst}
-        before = by_kind.get((new.against, new.measure))
-        if before is None or new.value > before.value:
-            by_kind[(new.against, new.measure)] = new
-        return Event(self.stamp, tuple(by_kind.values()), self.count + 1)
-
-
-class Events:
-    """
-    Join disagreements that lie less than 2 · `around` s from the first of their event.
-
-    An event is due `settled` s or more after its stamp, when all of it can be known, and not
-    before its `around` s have passed.
-    """
-
-    def __init__(self, around: float, settled: float) -> None:
-        self.count = 0
-        self._length = round(2.0 * around * NANOSECONDS)
-        self._wait = round(max(around, settled) * NANOSECONDS)
-        self._open: list[Event] = []
-        self._done: int | None = None
-
-    def add(self, new: Disagreement) -> None:
-        """Take one disagreement; one near an event that was handed out already is part of it."""
-        for index, event in enumerate(self._open):
-            if abs(new.stamp - event.stamp) < self._length:
-                self._open[index] = event.having(new)
-                return
-        if self._done is None or abs(new.stamp - self._done) >= self._length:
-            self.count += 1
-            self._open.append(Event(new.stamp, (new,)))
-
-    def next_due(self, now: int) -> Event | None:
-        """Hand out the first event that is due at `now` (ns, the clock of the stamps)."""
-        if not self._open or now < self._open[0].stamp + self._wait:
-            return None
-        event = self._open.pop(0)
-        self._done = event.stamp
-        return event
-
-    def rest(self) -> list[Event]:
-        """Hand out what is not due yet."""
-        rest, self._open = self._open, []
-        return rest
-
-    def clear(self) -> None:
-        """Forget what is not handed out, as after a jump of the clock."""
-        self._open.clear()
-        self._done = None

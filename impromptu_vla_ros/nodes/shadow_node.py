@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from time import monotonic, sleep
 from typing import Any
 
 import rclpy
@@ -17,23 +16,14 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from impromptu_vla_ros import autoware_messages, messages
-from impromptu_vla_ros.core.shadow import Disagreement, Event, Events, Shadow
-from impromptu_vla_ros.core.structs import NANOSECONDS, InputError
+from impromptu_vla_ros.core.disagreements import Disagreement
+from impromptu_vla_ros.core.shadow import Shadow
+from impromptu_vla_ros.core.structs import InputError
 from impromptu_vla_ros.msg import DrivingPlan
 from impromptu_vla_ros.nodes import health
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
-from impromptu_vla_ros.nodes.definitions import Definitions
-from impromptu_vla_ros.nodes.recorder import Recorder
-from impromptu_vla_ros.nodes.shadow_parameters import AUTO, ShadowParameters
-from impromptu_vla_ros.nodes.snippets import MEGABYTE, Snippet, SnippetError, SnippetFolder
-from impromptu_vla_ros.nodes.worker import Worker
-
-# An event is settled this long, s, after its horizon: the odometry is on its way.
-SLACK = 1.0
-# A message of the topics that the planner listens to: nothing but its own business.
-NOT_RECORDED = ('/parameter_events', '/rosout')
-# The last snippet has so long, s, to be written when the node ends.
-LAST_WRITE = 5.0
+from impromptu_vla_ros.nodes.shadow_parameters import ShadowParameters
+from impromptu_vla_ros.nodes.snipping import Snipping
 
 
 class ShadowNode(Node):
@@ -47,48 +37,20 @@ class ShadowNode(Node):
     def __init__(self, **options: Any) -> None:
         super().__init__('shadow', **options)
         self.parameters: ShadowParameters = declare(self, ShadowParameters())
-        given = self.parameters
-        self._shadow = Shadow(given.compare, given.base_frame)
-        around, settled = given.snippet.around, given.compare.horizon + SLACK
-        self._events = Events(around, settled)
+        self._shadow = Shadow(self.parameters.compare, self.parameters.base_frame)
+        self.snipping = Snipping(self, self.parameters)
         self._last: Disagreement | None = None
-        self._written: list[str] = []
-        self._failed = 0
-        self._failure = ''
-        self._input_error = ''
-        self._reported: tuple[int, int] = (0, 0)
-        definitions = Definitions()
-        self.recorder = Recorder(
-            self,
-            definitions,
-            # Back to `around` s before an event that is handed over when it is due, or later.
-            around + max(around, settled) + SLACK,
-            given.snippet.buffer * MEGABYTE,
-        )
-        folder = SnippetFolder(given.snippet, definitions, self.get_fully_qualified_name())
-        self._folder = folder if given.snippet.folder else None
-        if self._folder is not None:
-            self._folder.clear()
-        self._finished = self.create_guard_condition(self._on_written)
-        self._worker = Worker(folder.write, self._finished.trigger)
+        self._refused = ''
+        self._reported = 0
         self._subscribe()
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(0.2, self._snip, clock=steady)
+        self.create_timer(0.2, self.snipping.tick, clock=steady)
         self.create_timer(1.0, self._report, clock=steady)
 
     def close(self) -> None:
         """Write what is due now or soon, and the summary; leave the graph."""
-        for event in self._events.rest():
-            self._await_worker()
-            self._hand_over(event)
-        self._await_worker()
-        self._worker.close(0.0)
-        if self._folder is not None:
-            try:
-                self._folder.write_summary(self.summary())
-            except SnippetError as error:
-                self.get_logger().error(str(error))
+        self.snipping.close(self.summary())
         self.destroy_node()
 
     def summary(self) -> dict[str, Any]:
@@ -101,15 +63,8 @@ class ShadowNode(Node):
             }
             for against, tally in self._shadow.tallies.items()
         }
-        return {
-            **self._shadow.counts,
-            **tallies,
-            'events': self._events.count,
-            'last': self._last.text if self._last else None,
-            'snippets': self._written,
-            'snippets_failed': self._failed,
-            'last_failure': self._failure or None,
-        }
+        last = self._last.text if self._last else None
+        return {**self._shadow.counts, **tallies, 'last': last}
 
     def _subscribe(self) -> None:
         reliable = QoSProfile(depth=10)
@@ -118,23 +73,11 @@ class ShadowNode(Node):
             self.create_subscription(DrivingPlan, '~/input/plan', self._on_plan, reliable),
             self.create_subscription(Odometry, '~/input/odometry', self._on_odometry, heard),
         ]
-        kind = self.parameters.reference.type
-        if kind == 'none':
-            return
-        message: Any = Path
-        self._course = messages.course_from_path
-        if kind == 'trajectory':
-            if autoware_messages.missing(('autoware_planning_msgs',)):
-                raise autoware_messages.MissingPackages(
-                    'cannot import autoware_planning_msgs: source the Autoware workspace before '
-                    'the start, or set reference.type:=path'
-                )
-            from autoware_planning_msgs.msg import Trajectory
-
-            message, self._course = Trajectory, autoware_messages.course_from_trajectory
-        self._inputs.append(
-            self.create_subscription(message, '~/input/reference', self._on_reference, heard)
-        )
+        if self.parameters.reference.type != 'none':
+            kind, self._course = _reference(self.parameters.reference.type)
+            self._inputs.append(
+                self.create_subscription(kind, '~/input/reference', self._on_reference, heard)
+            )
 
     def _on_plan(self, message: Any) -> None:
         self._take(lambda: self._shadow.planned(messages.plan_from_message(message)))
@@ -144,7 +87,7 @@ class ShadowNode(Node):
         jumps = self._shadow.counts['clock jumps']
         self._take(lambda: self._shadow.drove(messages.odometry_from_message(message, base_frame)))
         if self._shadow.counts['clock jumps'] > jumps:
-            self._events.clear()
+            self.snipping.events.clear()
 
     def _on_reference(self, message: Any) -> None:
         def refer() -> tuple[Disagreement, ...]:
@@ -157,124 +100,53 @@ class ShadowNode(Node):
         try:
             found = compare()
         except InputError as error:
-            self._input_error = str(error)
+            self._refused = str(error)
             return
         for each in found:
             self._last = each
-            self._events.add(each)
-
-    def _snip(self) -> None:
-        if not self._worker.busy:
-            event = self._events.next_due(self.get_clock().now().nanoseconds)
-            if event is not None:
-                self._hand_over(event)
-
-    def _hand_over(self, event: Event) -> None:
-        said = '; '.join(each.text for each in event.worst)
-        self.get_logger().info(f'{event.count} disagreements: {said}')
-        if self._folder is not None:
-            around = round(self.parameters.snippet.around * NANOSECONDS)
-            start, end = event.stamp - around, event.stamp + around
-            records = self.recorder.between(start, end)
-            self._worker.submit(Snippet(event, start, end, records))
-
-    def _on_written(self) -> None:
-        outcome = self._worker.take()
-        if outcome is None:
-            return
-        if outcome.error is None:
-            self._written.append(outcome.result.name)
-            self._failure = ''
-            self.get_logger().info(f'wrote {outcome.result}')
-            return
-        self._failed += 1
-        expected = isinstance(outcome.error, SnippetError)
-        words = str(outcome.error) if expected else f'no snippet: {outcome.error!r}'
-        if words != self._failure:
-            self.get_logger().error(words)
-        self._failure = words
-
-    def _await_worker(self) -> None:
-        end = monotonic() + LAST_WRITE
-        while self._worker.busy and monotonic() < end:
-            self._on_written()
-            sleep(0.01)
-
-    def _wanted(self) -> set[str]:
-        """Return the topics to record now: those given, and for auto those of the planner."""
-        wanted = set(self.parameters.snippet.topics)
-        if AUTO not in wanted:
-            return {self.resolve_topic_name(topic) for topic in wanted}
-        own = {subscription.topic_name for subscription in self._inputs}
-        named = {self.resolve_topic_name(topic) for topic in wanted - {AUTO}}
-        found = own | named
-        for planner in self.get_publishers_info_by_topic(self._inputs[0].topic_name):
-            listened = self._listened(planner.node_name, planner.node_namespace)
-            found |= {topic for topic in listened if topic not in NOT_RECORDED}
-        return found
-
-    def _listened(self, name: str, namespace: str) -> list[str]:
-        try:
-            return [t for t, _ in self.get_subscriber_names_and_types_by_node(name, namespace)]
-        except RuntimeError:  # it left the graph meanwhile, or did not arrive whole yet
-            return []
+            self.snipping.add(each)
 
     def _report(self) -> None:
-        if self._folder is not None:
-            self.recorder.listen(self._wanted())
+        topics = {subscription.topic_name for subscription in self._inputs}
+        self.snipping.listen(topics, self._inputs[0].topic_name)
         stamp = self.get_clock().now().to_msg()
         name = self.get_fully_qualified_name()
-        self._diagnostics.publish(health.diagnostics(name, stamp, self._statuses()))
+        statuses = [self._status(), *self.snipping.statuses()]
+        self._diagnostics.publish(health.diagnostics(name, stamp, statuses))
 
-    def _statuses(self) -> list[DiagnosticStatus]:
-        statuses = [self._comparison_status()]
-        if self._folder is not None:
-            statuses += [self._recording_status(), self._snippet_status()]
-        return statuses
-
-    def _comparison_status(self) -> DiagnosticStatus:
+    def _status(self) -> DiagnosticStatus:
         shadow, found = self._shadow, []
-        values: dict[str, object] = {**shadow.counts, 'events': self._events.count}
+        values: dict[str, object] = {**shadow.counts, 'events': self.snipping.events.count}
         for against, tally in shadow.tallies.items():
             values[f'compared ({against})'] = tally.compared
             values[f'disagreed ({against})'] = tally.disagreed
             values[f'mean lateral error ({against})'] = f'{tally.mean_lateral:.3f} m'
         if not shadow.counts['plans']:
             found.append((health.WARN, f'no plan came on {self._inputs[0].topic_name}'))
-        for text in filter(None, (shadow.objection, self._input_error)):
-            found.append((health.WARN, text))
+        # A refused message is said once, as the next one may be well.
+        refused, self._refused = self._refused, ''
+        found += [(health.WARN, text) for text in (shadow.objection, refused) if text]
+        disagreed = sum(tally.disagreed for tally in shadow.tallies.values())
         if self._last is not None:
             values['last disagreement'] = self._last.text
-        before, self._reported = self._reported, self._disagreed()
-        if self._last is not None and before != self._reported:
-            found.append((health.WARN, self._last.text))
+            if disagreed > self._reported:
+                found.append((health.WARN, self._last.text))
+        self._reported = disagreed
         return health.status('comparison', found, values)
 
-    def _disagreed(self) -> tuple[int, int]:
-        driven, reference = self._shadow.tallies.values()
-        return driven.disagreed, reference.disagreed
 
-    def _recording_status(self) -> DiagnosticStatus:
-        ring, refused = self.recorder.ring, self.recorder.refused
-        values: dict[str, object] = {
-            'topics': ', '.join(self.recorder.topics),
-            'messages': len(ring),
-            'size': f'{ring.size / MEGABYTE:.1f} MB',
-            'seconds': f'{ring.seconds:.1f} s',
-            'dropped for snippet.buffer': ring.evicted,
-        }
-        found = [(health.WARN, f'{topic}: {reason}') for topic, reason in refused.items()]
-        return health.status('recording', found, values)
+def _reference(kind: str) -> tuple[Any, Callable[[Any], Any]]:
+    """Return another planner's message class and what makes a course of such a message."""
+    if kind == 'path':
+        return Path, messages.course_from_path
+    if autoware_messages.missing(('autoware_planning_msgs',)):
+        raise autoware_messages.MissingPackages(
+            'cannot import autoware_planning_msgs: source the Autoware workspace before the '
+            'start, or set reference.type:=path'
+        )
+    from autoware_planning_msgs.msg import Trajectory
 
-    def _snippet_status(self) -> DiagnosticStatus:
-        values: dict[str, object] = {
-            'folder': self._folder.path if self._folder else '',
-            'written': len(self._written),
-            'failed': self._failed,
-            'last': self._written[-1] if self._written else '',
-        }
-        found = [(health.ERROR, self._failure)] if self._failure else []
-        return health.status('snippets', found, values)
+    return Trajectory, autoware_messages.course_from_trajectory
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from impromptu_vla_ros.core.shadow import Event
+from impromptu_vla_ros.core.disagreements import Event
 from impromptu_vla_ros.core.structs import NANOSECONDS
 from impromptu_vla_ros.nodes.definitions import Definitions
 from impromptu_vla_ros.nodes.shadow_parameters import SnippetParameters
@@ -70,7 +70,10 @@ class SnippetFolder:
         """
         records = nearest(snippet, self._given.max_size * MEGABYTE)
         if not records:
-            raise SnippetError('no snippet: nothing was recorded around the event')
+            raise SnippetError(
+                'no snippet: nothing was recorded around the event; do stamps and clock agree '
+                '(use_sim_time)?'
+            )
         try:
             self._check_budget(sum(len(record.data) for record in records))
             return self._write(snippet, records)

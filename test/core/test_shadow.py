@@ -9,17 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from impromptu_vla_ros.core.courses import Course, difference, times_along
+from impromptu_vla_ros.core.disagreements import Disagreement, Event, Events
 from impromptu_vla_ros.core.metrics import DrivenPath
-from impromptu_vla_ros.core.shadow import (
-    Course,
-    Disagreement,
-    Event,
-    Events,
-    Shadow,
-    ShadowLimits,
-    difference,
-    times_along,
-)
+from impromptu_vla_ros.core.shadow import Shadow, ShadowLimits
 from impromptu_vla_ros.core.structs import NANOSECONDS, InputError, Odometry, Plan, Pose
 
 START = 1_700_000_000_000_000_000

@@ -14,7 +14,7 @@ pytest.importorskip('rclpy')
 from rosbags.highlevel import AnyReader
 
 from impromptu_vla_ros import cli
-from impromptu_vla_ros.core.shadow import Disagreement, Event
+from impromptu_vla_ros.core.disagreements import Disagreement, Event
 from impromptu_vla_ros.nodes.definitions import Definitions, NoDefinition, message_class
 from impromptu_vla_ros.nodes.recorder import OVERHEAD, Ring
 from impromptu_vla_ros.nodes.shadow_parameters import SnippetParameters

@@ -26,7 +26,11 @@ def test_colcon_builds_a_workspace(options, tmp_path):
     package = workspace / 'install' / 'impromptu_vla_ros'
     for file in [*ROOT.glob('launch/*.py'), *ROOT.glob('config/*'), *ROOT.glob('demo/*/*')]:
         assert (package / 'share' / 'impromptu_vla_ros' / file.relative_to(ROOT)).is_file()
-    for name in ('lib/impromptu_vla_ros/planner', 'bin/impromptu-vla'):
+    for name in (
+        'lib/impromptu_vla_ros/planner',
+        'lib/impromptu_vla_ros/shadow',
+        'bin/impromptu-vla',
+    ):
         assert os.access(package / name, os.X_OK), name
     found = run(workspace, 'from impromptu_vla_ros import core, msg; print(core.__file__)')
     assert found.startswith(str(package))
