@@ -10,6 +10,7 @@ standing car turns nothing).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,9 +23,11 @@ from impromptu_vla_ros.core.structs import FloatArray
 STOP_SPEED = 0.25
 # Knots of the geometry lie at least this far apart: waypoints are rounded to a centimetre.
 KNOT_SPACING = 0.5
-# Beyond the horizon the plan brakes gently: planning_validator multiplies braking and curvature
-# (its lateral jerk), and the arc goes on.
+# Beyond the horizon the plan brakes gently, and the arc goes on.
 EXTENSION_DECELERATION = 0.5
+# Braking and turning together, 3·v²·a·κ in m/s³: planning_validator reports more than 7 as
+# lateral jerk, and measures κ on points 1 m apart. A stop never brakes less than FIRM, m/s².
+GENTLE, FIRM = 5.0, 0.6
 # The tightest turn the extension continues, 1/m: a circle of 5 m radius.
 EXTENSION_CURVATURE = 0.2
 
@@ -58,18 +61,21 @@ class TimedPath:
         # Before it began it went straight on, where the clock lags behind the stamps.
         before, t = np.minimum(t, 0.0) * float(self.rates[0]), np.maximum(t, 0.0)
         inside = _hermite(self.times, self.distances, self.rates, np.minimum(t, self.horizon))
-        beyond = np.maximum(t - self.horizon, 0.0)
-        last = float(self.rates[-1])
-        beyond = np.minimum(beyond, last / EXTENSION_DECELERATION)
-        rolled = last * beyond - 0.5 * EXTENSION_DECELERATION * beyond**2
-        return np.asarray(before + inside + rolled, float)
+        last, slowing = float(self.rates[-1]), self._slowing
+        beyond = np.clip(t - self.horizon, 0.0, last / slowing)
+        return np.asarray(before + inside + last * beyond - 0.5 * slowing * beyond**2, float)
 
     def speed(self, seconds: ArrayLike) -> FloatArray:
         """Return the speed along the path after these seconds, m/s, never negative."""
         t = np.maximum(np.asarray(seconds, float), 0.0)
         slope = _hermite_slope(self.times, self.distances, self.rates, t)
-        beyond = self.rates[-1] - EXTENSION_DECELERATION * (t - self.horizon)
+        beyond = self.rates[-1] - self._slowing * (t - self.horizon)
         return np.maximum(np.where(t <= self.horizon, slope, beyond), 0.0)
+
+    @property
+    def _slowing(self) -> float:
+        """Return the braking beyond the horizon, m/s²."""
+        return min(EXTENSION_DECELERATION, gentle_braking(float(self.rates[-1]), self.curvature))
 
     def poses(self, distances: ArrayLike) -> FloatArray:
         """Return x, y, yaw (n, 3) at these distances along the path, m; 0 is the origin."""
@@ -94,6 +100,11 @@ class TimedPath:
         return np.column_stack([x, y, np.unwrap(yaw + turn)])
 
 
+def gentle_braking(speed: float, curvature: float) -> float:
+    """Return the strongest braking, m/s², that is no lateral jerk in a bend of `curvature`."""
+    return GENTLE / max(3.0 * speed**2 * abs(curvature), 1e-6)
+
+
 @dataclass(frozen=True)
 class Stop:
     """How the car comes to a stop when no answer holds."""
@@ -113,16 +124,23 @@ class Stop:
         limits=(0.5, 30.0),
     )
 
-    def profile(self, speed: float, acceleration: float) -> tuple[FloatArray, ...]:
-        """Return times (n,), distances (n,) and speeds (n,) from `speed` to a stand."""
+    def profile(
+        self, speed: float, acceleration: float, bend: Callable[[float], float]
+    ) -> tuple[FloatArray, ...]:
+        """
+        Return times (n,), distances (n,) and speeds (n,) from `speed` to a stand.
+
+        `bend` tells the curvature, 1/m, that many metres ahead: in a bend it brakes less.
+        """
         step = 0.02
         v, a, s = max(speed, 0.0), min(acceleration, 0.0), 0.0
         rows = [(0.0, s, v)]
         while v > 0.0 and len(rows) < 5000:
+            hardest = max(gentle_braking(v, bend(s)), FIRM)
             # The last part eases off: with this jerk the braking ends as the car stands.
             wanted = -min(self.deceleration, max(0.3, math.sqrt(2.0 * self.jerk * v)))
             change = min(max(wanted - a, -self.jerk * step), self.jerk * step)
-            a += change
+            a = max(a + change, -hardest)
             after = max(0.0, v + a * step)
             s += 0.5 * (v + after) * step
             v = after
@@ -169,8 +187,17 @@ def braking(
 
     It begins with the ego's `speed` (m/s) and `acceleration` (m/s²), and the jerk is limited.
     """
-    times, distances, speeds = stop.profile(speed, acceleration)
+    times, distances, speeds = stop.profile(speed, acceleration, _bends(path, start, speed))
     return replace(path, times=times, distances=distances, rates=speeds, marks=path.marks - start)
+
+
+def _bends(path: TimedPath, start: float, speed: float) -> Callable[[float], float]:
+    """Return the sharpest bend, 1/m, around so many metres ahead, as far as a stop may reach."""
+    near, grid = 3, 1.0
+    ahead = np.arange(-near, speed**2 / (2.0 * FIRM) / grid + 2 * near) * grid
+    bends = np.abs(np.diff(path.poses(start + ahead)[:, 2])) / grid
+    sharpest = np.lib.stride_tricks.sliding_window_view(bends, 2 * near).max(axis=1)
+    return lambda s: float(sharpest[min(int(s / grid), len(sharpest) - 1)])
 
 
 def _steps(path: FloatArray, spacing: float) -> FloatArray:

@@ -16,6 +16,7 @@ from impromptu_vla_ros.core.codec import AnswerError, PromptState
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.paths import timed_path
 from impromptu_vla_ros.core.policy import Followed, Policy
+from impromptu_vla_ros.core.retiming import STEP
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Answer,
@@ -128,7 +129,7 @@ class Planner:
 
     def plan(self, now: int) -> Plan | None:
         """
-        Return the plan to publish at `now`, from the predicted ego pose on; None if unknown.
+        Return the plan to publish at `now`, None if unknown; it begins at the ego half a step ago.
 
         It comes from the newest answer that holds, else it is the way to a stop; so it is where
         the odometry contradicts itself and nobody knows where an answer lies.
@@ -137,7 +138,8 @@ class Planner:
             self._policy.forget()
         newest = self.buffer.ego.odometry.newest
         frame_id = newest.frame_id if newest is not None else ''
-        plan = self._policy.current(now, self.buffer.ego.predict(now), frame_id)
+        stamp = now - round(0.5 * STEP * NANOSECONDS)
+        plan = self._policy.current(now, stamp, self.buffer.ego.predict(stamp), frame_id)
         if plan is None:
             return None
         answer = (now - plan.capture_stamp) / NANOSECONDS

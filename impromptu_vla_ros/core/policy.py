@@ -102,35 +102,36 @@ class Policy:
             self._followed = offered
         return not found
 
-    def current(self, now: int, ego: EgoNow | None, frame_id: str) -> Plan | None:
+    def current(self, now: int, stamp: int, ego: EgoNow | None, frame_id: str) -> Plan | None:
         """
-        Return what is to be published at `now` (ns), None where nothing is known at all.
+        Return what is to be published at `now`, None where nothing is known at all.
 
-        `ego` is predicted to `now` in `frame_id`, None where the odometry is lost: then the
-        car is taken to be where the plan wants it.
+        It begins at `stamp` (both in ns), where `ego` is in `frame_id`; None where the odometry
+        is lost: then the car is taken to be where the plan wants it.
         """
-        if self._followed is not None and ego is not None and self._followed.frame_id != frame_id:
+        if self._followed is not None and frame_id and self._followed.frame_id != frame_id:
             self._followed = None  # another frame begins: what lies in the old one is nowhere
-        followed = self._followed or self._straight_stop(now, ego, frame_id)
+        followed = self._followed or self._straight_stop(stamp, ego, frame_id)
         if followed is None:
             return None
         if self._tier_of(followed, now) is None:
-            followed = self._stop_along(followed, now, ego)
-        planned, place = _retimed(followed, now, ego)
+            followed = self._stop_along(followed, stamp, ego)
+        planned, place = _retimed(followed, stamp, ego)
         found = guard.violations(planned, place, self._limits)
         if found and followed.told is not None:
             # The car is not where this plan can be driven from: no path is known any more.
-            followed = self._straight_stop(now, place, followed.frame_id)
+            followed = self._straight_stop(stamp, place, followed.frame_id)
         elif followed.told is None and planned.offset > self._limits.jump:
             # Somebody else drives: the stop begins anew, from where the car is now.
-            followed = self._stop_along(followed, now, ego)
-            if _retimed(followed, now, ego)[0].offset > self._limits.jump:
-                followed = self._straight_stop(now, place, followed.frame_id)
+            followed = self._stop_along(followed, stamp, ego)
+            again = _retimed(followed, stamp, ego)[0]
+            if again.offset > self._limits.jump or again.roughness > 1.0:
+                followed = self._straight_stop(stamp, place, followed.frame_id)
         assert followed is not None
         self._followed = followed
-        planned, place = _retimed(followed, now, ego)
+        planned, place = _retimed(followed, stamp, ego)
         found = guard.violations(planned, place, self._limits)
-        return _plan(followed, planned, self._tier_of(followed, now) or STANDING, now, found)
+        return _plan(followed, planned, self._tier_of(followed, now) or STANDING, stamp, found)
 
     def rebase(self, change: Pose) -> None:
         """Move what is followed with its frame, after a jump: `change` maps old poses to new."""
@@ -194,13 +195,13 @@ def _expected(followed: Followed, elapsed: float) -> EgoNow:
 
 
 def _plan(
-    followed: Followed, planned: Motion, tier: str, now: int, found: tuple[str, ...]
+    followed: Followed, planned: Motion, tier: str, stamp: int, found: tuple[str, ...]
 ) -> Plan:
     told = followed.told
-    left = followed.horizon - followed.elapsed(now) if told is not None else -1.0
+    left = followed.horizon - followed.elapsed(stamp) if told is not None else -1.0
     own = int(np.searchsorted(planned.times, left + 1e-9, side='right')) if left >= 0.0 else 0
     return Plan(
-        stamp=now,
+        stamp=stamp,
         frame_id=followed.frame_id,
         times=planned.times,
         poses=planned.poses,
@@ -217,4 +218,5 @@ def _plan(
         answer=told.answer if told is not None else '',
         dialect=told.dialect if told is not None else '',
         latencies=told.latencies if told is not None else {},
+        blend=planned.blend,
     )

@@ -14,20 +14,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from impromptu_vla_ros.core import motion
-from impromptu_vla_ros.core.paths import TimedPath
+from impromptu_vla_ros.core.paths import GENTLE, TimedPath
 from impromptu_vla_ros.core.structs import EgoNow, FloatArray, Pose
 
 # Autoware's neural chain wants a constant spacing (trajectory_time_step).
 STEP = 0.1
 # Autoware's MPC needs this much plan in temporal mode: 50 steps of 0.1 s, and its input delay.
 REACH = 5.2
-# Time in which the plan runs from the ego's pose into the answer's path.
-BLEND = 0.5
+# Time in which the plan runs from the ego's pose into the answer's path; the longer ones only
+# where half a second would be too rough a ride.
+BLENDS = (0.5, 0.75, 1.0, 1.5)
+# More than that, m/s², is a rough turn (planning_validator reports 9.8).
+TURNING = 5.0
 # planning_validator: the plan reaches v²/(2·3 m/s²) - 2 m ahead at least.
 VALIDATOR_DECELERATION = 3.0
 VALIDATOR_MARGIN = 2.0
 # No plan is extended further than this; a car that rolls on forever is not a plan.
-LONGEST = 15.0
+LONGEST = 30.0
 # Below this speed, m/s, the way through points tells no heading.
 SLOW = 1.0
 # Points of a standing car are distinct, or a controller has no direction: 1 mm each.
@@ -40,7 +43,8 @@ class Motion:
     What a plan says, row by row of `times` (s from now).
 
     `poses` (n, 3) x, y, yaw; `speeds` m/s, `accelerations` m/s² and `yaw_rates` rad/s, (n,).
-    `offset` is how far, in m, the path behind it lies from the ego's pose at its first time.
+    `offset` is how far, in m, the path behind it lies from the ego's pose at its first time,
+    and `blend` the seconds in which that fades; `roughness` above 1 is too rough a ride there.
     """
 
     times: FloatArray
@@ -49,6 +53,8 @@ class Motion:
     accelerations: FloatArray
     yaw_rates: FloatArray
     offset: float = 0.0
+    blend: float = BLENDS[0]
+    roughness: float = 0.0
 
 
 def needed_distance(speed: float) -> float:
@@ -75,17 +81,47 @@ def retime(path: TimedPath, anchor: Pose, elapsed: float, ego: EgoNow) -> Motion
     Poses are in the frame of `anchor` and `ego`.
     """
     times = plan_times(path, elapsed, ego.speed)
-    distances = path.distance(elapsed + times)
-    relative = path.poses(distances)
+    relative = path.poses(path.distance(elapsed + times))
     xy = motion.from_frame(anchor, relative[:, :2])
-    offset = np.array([ego.pose.x, ego.pose.y]) - xy[0]
-    fade = 1.0 - _smooth(times / BLEND)
-    xy = xy + fade[:, None] * offset
+    poses = np.column_stack([xy, anchor.yaw + relative[:, 2]])
     speeds = path.speed(elapsed + times)
-    yaw = _tangents(xy, anchor.yaw + relative[:, 2], speeds)
-    yaw = yaw + fade * motion.wrap(ego.pose.yaw - float(yaw[0]))
+    ways = []
+    for blend in BLENDS:
+        ways.append(_run_into(times, poses, speeds, ego.pose, blend))
+        if ways[-1].roughness <= 1.0:
+            return ways[-1]
+    return min(ways, key=lambda way: way.roughness)
+
+
+def _run_into(
+    times: FloatArray, poses: FloatArray, speeds: FloatArray, ego: Pose, blend: float
+) -> Motion:
+    """Return the motion along poses (n, 3), from the ego's pose on, its offset faded."""
+    offset = np.array([ego.x, ego.y]) - poses[0, :2]
+    fade = 1.0 - _smooth(times / blend)
+    xy = poses[:, :2] + fade[:, None] * offset
+    yaw = _tangents(xy, poses[:, 2], speeds)
+    yaw = yaw + fade * motion.wrap(ego.yaw - float(yaw[0]))
     planned = follow(times, np.column_stack([xy, yaw]), speeds)
-    return replace(planned, offset=float(np.hypot(*offset)))
+    return replace(
+        planned,
+        offset=float(np.hypot(*offset)),
+        blend=blend,
+        roughness=_roughness(planned),
+    )
+
+
+def _roughness(planned: Motion) -> float:
+    """Return how near a motion comes, within the longest blend, to what is too rough: 1."""
+    last = int(np.searchsorted(planned.times, BLENDS[-1])) + 2
+    steps = np.diff(planned.poses[:last, :2], axis=0)
+    lengths = np.maximum(np.hypot(*steps.T), SLOW * STEP)
+    turns = np.abs(np.diff(np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))))
+    # Of the points themselves, as a checker sees them.
+    bends = turns / (0.5 * (lengths[:-1] + lengths[1:]))
+    turning = planned.speeds[1 : last - 1] ** 2 * bends
+    jerk = 3.0 * turning * np.abs(planned.accelerations[1 : last - 1])
+    return float(max(turning.max() / TURNING, jerk.max() / GENTLE))
 
 
 def follow(times: FloatArray, poses: ArrayLike, speeds: ArrayLike) -> Motion:

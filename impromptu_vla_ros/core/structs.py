@@ -236,7 +236,8 @@ class Plan:
     `frame_id`; `speeds` (m/s), `accelerations` (m/s²), `yaw_rates` (rad/s) and `deviations`
     (standard deviation of the position in m, NaN where unknown), each (n,). Rows from
     `extended_from` on lie beyond the model's own horizon. `latencies` and `ages` are seconds
-    by name. `anchor` is base_link in `anchor_frame_id` at `capture_stamp`.
+    by name. `anchor` is base_link in `anchor_frame_id` at `capture_stamp`. Within the first
+    `blend` seconds the plan runs from the ego into the path it follows.
     """
 
     stamp: int
@@ -257,6 +258,7 @@ class Plan:
     dialect: str
     latencies: Mapping[str, float] = field(default_factory=dict)
     ages: Mapping[str, float] = field(default_factory=dict)
+    blend: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import numpy as np
 from impromptu_vla_ros.core import metrics, motion
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.planner import Planner
-from impromptu_vla_ros.core.retiming import BLEND
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     FloatArray,
@@ -99,10 +98,10 @@ def from_told(tick: Tick) -> FloatArray:
     A plan that stands before the blend ends has no way left to run into the answer's path.
     """
     plan, told = tick.plan, tick.told
-    if told is None or not plan.speeds[plan.times >= BLEND].any():
+    if told is None or not plan.speeds[plan.times >= plan.blend].any():
         return np.zeros(0)
     at = told.times + (told.stamp - plan.stamp) / NANOSECONDS
-    inside = (at >= BLEND) & (at <= plan.times[-1])
+    inside = (at >= plan.blend) & (at <= plan.times[-1])
     return np.asarray(np.hypot(*(positions(plan, at[inside]) - told.poses[inside, :2]).T))
 
 

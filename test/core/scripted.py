@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from impromptu_vla_ros.core import codec, motion
+from impromptu_vla_ros.core.autoware_rules import broken_rules
 from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.core.planner import Planner
 from impromptu_vla_ros.core.structs import NANOSECONDS, Answer, CameraImage, Odometry, Pose
@@ -47,6 +48,7 @@ class ScriptedDrive:
         self.dialect = DIALECTS[dialect]
         self.planner = Planner(self.dialect, policy=policy)
         self._told_until = 0.0
+        self._previous = None
 
     def pose(self, time):
         """Return where the car is, in odom."""
@@ -61,6 +63,10 @@ class ScriptedDrive:
         """Return the stamp of a time of the script."""
         return START + round(time * NANOSECONDS)
 
+    def time(self, stamp):
+        """Return the time of the script at a stamp."""
+        return (stamp - START) / NANOSECONDS
+
     def drive_until(self, time, rate=50.0):
         """Give the planner the odometry up to a time."""
         for k in range(round(self._told_until * rate), math.floor(time * rate + 1e-6) + 1):
@@ -69,6 +75,20 @@ class ScriptedDrive:
             sample = Odometry(self.stamp(t), self.pose(t), self.speed(t), 0.0, turn)
             self.planner.observe(sample)
         self._told_until = (math.floor(time * rate + 1e-6) + 1) / rate
+
+    def plan(self, time, jumped=None):
+        """
+        Return what is published at a time; Autoware must have nothing against it.
+
+        `jumped` is where the localization has just put the ego, if it is not where it drives.
+        """
+        plan = self.planner.plan(self.stamp(time))
+        if plan is not None:
+            ego, previous = (jumped, None) if jumped else (self.pose(time), self._previous)
+            found = broken_rules(plan, ego, self.speed(time), self.stamp(time), previous)
+            assert not found, found
+            self._previous = plan
+        return plan
 
     def ask(self, time):
         """Take a picture, ask about it, and return the query and the scripted answer."""

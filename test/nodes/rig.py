@@ -2,6 +2,8 @@
 """A small real ROS graph: planners, a car that drives straight ahead, and an observer."""
 
 import io
+from bisect import bisect
+from contextlib import suppress
 from time import monotonic
 
 import numpy as np
@@ -15,7 +17,10 @@ from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from impromptu_vla_ros.messages import nanoseconds
+from impromptu_vla_ros.core.autoware_rules import broken_rules
+from impromptu_vla_ros.core.motion import interpolate, relative_to
+from impromptu_vla_ros.core.structs import InputError
+from impromptu_vla_ros.messages import nanoseconds, odometry_from_message, plan_from_message
 from impromptu_vla_ros.msg import DrivingPlan
 from impromptu_vla_ros.nodes.planner_node import PlannerNode
 
@@ -48,6 +53,10 @@ class Seen:
         self.plans, self.paths, self.pictures, self.reports = [], [], [], 0
         self.answered, self.wrong = [], []
         self.diagnostics = {}
+        self.odometry = []
+        node.create_subscription(
+            Odometry, f'{name}/input/odometry', self._on_odometry, qos_profile_sensor_data
+        )
         node.create_subscription(DrivingPlan, f'{name}/output/plan', self._on_plan, 100)
         node.create_subscription(Path, f'{name}/output/path', self.paths.append, 10)
         node.create_subscription(Image, f'{name}/debug/image', self.pictures.append, 1)
@@ -64,11 +73,31 @@ class Seen:
         """Return the newest plan's tier, None before the first."""
         return self.plans[-1].tier if self.plans else None
 
+    def _on_odometry(self, message):
+        with suppress(InputError):
+            self.odometry.append(odometry_from_message(message, message.child_frame_id))
+
     def _on_plan(self, plan):
         self.wrong += faults(plan)
         self.plans.append(plan)
         if plan.answer:
             self.answered.append(plan)
+
+    def against(self):
+        """Return what Autoware has against the plans, each by the ego where it was published."""
+        found, accepted = [], None
+        samples = sorted(self.odometry, key=lambda sample: sample.stamp)
+        stamps = [sample.stamp for sample in samples]
+        for plan in map(plan_from_message, self.plans):
+            now = plan.stamp + 50_000_000
+            k = bisect(stamps, now)
+            ego = between(*samples[k - 1 : k + 1], now) if 0 < k < len(samples) else None
+            if ego is None or samples[k].frame_id != plan.frame_id:
+                continue
+            broken = broken_rules(plan, ego, samples[k].vx, now, accepted)
+            found += broken
+            accepted = accepted if broken else plan
+        return found
 
     def _on_report(self, report):
         mine = [status for status in report.status if status.hardware_id == self._name]
@@ -219,7 +248,18 @@ class Rig:
 
     def check(self):
         """Fail if any plan of this test must not have been published."""
-        assert [each.wrong for each in self._seen] == [[]] * len(self._seen)
+        wrong = [found for each in self._seen for found in (*each.wrong, *each.against())]
+        assert not wrong, wrong
+
+
+def between(before, after, now):
+    """Return the pose between two samples, None where it is not known: a gap or a leap."""
+    seconds, step = (after.stamp - before.stamp) / 1e9, relative_to(before.pose, after.pose)
+    if seconds > 0.5 or abs(step.x - SPEED * seconds) > 0.1 or abs(step.y) > 0.1:
+        return None
+    return interpolate(
+        before.pose, after.pose, (now - before.stamp) / (after.stamp - before.stamp)
+    )
 
 
 def faults(plan):
