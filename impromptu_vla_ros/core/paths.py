@@ -125,7 +125,7 @@ class Stop:
     )
 
     def profile(
-        self, speed: float, acceleration: float, bend: Callable[[float], float]
+        self, speed: float, acceleration: float, bend: Callable[[float], float] = lambda _: 0.0
     ) -> tuple[FloatArray, ...]:
         """
         Return times (n,), distances (n,) and speeds (n,) from `speed` to a stand.
