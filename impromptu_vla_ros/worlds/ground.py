@@ -52,7 +52,7 @@ class Ground:
 
 def painted(network: RoadNetwork, palette: NDArray[np.uint8], rng: np.random.Generator) -> Ground:
     """Return the ground of a network; `palette` holds each material's BGR, uint8 (5, 3)."""
-    outlines = np.concatenate([_strip(road, *_sides(road)) for road in network.roads])
+    outlines = np.concatenate([road_strip(road, *road_sides(road)) for road in network.roads])
     west, south = outlines.min(axis=0) - MARGIN
     across, up = outlines.max(axis=0) + MARGIN - (west, south)
     # Rounded so that each coarser level has exactly half the pixels.
@@ -67,23 +67,24 @@ def painted(network: RoadNetwork, palette: NDArray[np.uint8], rng: np.random.Gen
         draw.polygon(corners.ravel().tolist(), fill=material)
 
     for road in network.roads:
-        left, right = _sides(road)
-        fill(_strip(road, left + SHOULDER, right - SHOULDER), GRAVEL)
+        left, right = road_sides(road)
+        fill(road_strip(road, left + SHOULDER, right - SHOULDER), GRAVEL)
     for road in network.roads:
-        fill(_strip(road, *_sides(road)), ASPHALT)
+        fill(road_strip(road, *road_sides(road)), ASPHALT)
     for road in network.roads:
-        for polygon, material in _marks(road):
+        for polygon, material in road_marks(road):
             fill(polygon, material)
     pixels = _textured(np.asarray(image), palette, rng)
     beyond = np.array([*palette[GRASS], 255], np.uint8).view(np.uint32)[0]
     return _levels(pixels, beyond, size, float(west), float(south))
 
 
-def _sides(road: Road) -> tuple[float, float]:
+def road_sides(road: Road) -> tuple[float, float]:
+    """Return how far to the left of the reference line its lanes begin and end, m."""
     return road.left * road.lane_width, -road.right * road.lane_width
 
 
-def _strip(
+def road_strip(
     road: Road, left: float, right: float, start: float = 0.0, end: float | None = None
 ) -> FloatArray:
     """Return the outline (n, 2) of a strip along a road, from s to s and from left to right."""
@@ -96,7 +97,8 @@ def _strip(
     return np.concatenate([sides[0], sides[1][::-1]])
 
 
-def _marks(road: Road) -> Iterator[tuple[FloatArray, int]]:
+def road_marks(road: Road) -> Iterator[tuple[FloatArray, int]]:
+    """Yield the painted marks of a road: outlines (n, 2), m, and WHITE or CENTRE."""
     edges = lane_edges(road)
     for number, (offset, mark) in enumerate(edges):
         if mark == 'none':
@@ -109,12 +111,12 @@ def _marks(road: Road) -> Iterator[tuple[FloatArray, int]]:
         dashes = np.arange(0.0, road.length, DASH + DASH_GAP)
         spans = [(0.0, road.length)] if mark == 'solid' else [(s, s + DASH) for s in dashes]
         for start, end in spans:
-            yield _strip(road, *sides, start, end), material
-    left, right = _sides(road)
+            yield road_strip(road, *sides, start, end), material
+    left, right = road_sides(road)
     if road.successor and road.successor.junction and road.right and road.left:
-        yield _strip(road, -0.3, right + 0.3, road.length - STOP_LINE), WHITE
+        yield road_strip(road, -0.3, right + 0.3, road.length - STOP_LINE), WHITE
     if road.predecessor and road.predecessor.junction and road.left and road.right:
-        yield _strip(road, left - 0.3, 0.3, 0.0, STOP_LINE), WHITE
+        yield road_strip(road, left - 0.3, 0.3, 0.0, STOP_LINE), WHITE
 
 
 def _textured(
@@ -130,7 +132,8 @@ def _textured(
     colours = np.full((len(palette), _SHADES, 4), 255, np.uint8)
     colours[..., :3] = np.clip(palette[:, None, :] * light[..., None], 0, 255)
     flat = colours.reshape(-1, 4).view(np.uint32).ravel()
-    return flat[materials * np.uint8(_SHADES) + shade]
+    pixels: NDArray[np.uint32] = flat[materials * np.uint8(_SHADES) + shade]
+    return pixels
 
 
 def _noise(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -144,7 +147,7 @@ def _noise(rng: np.random.Generator) -> NDArray[np.uint8]:
             ((cells + 4) * scale,) * 2, Image.Resampling.BICUBIC
         )
         total += weight * np.asarray(large)[2 * scale :, 2 * scale :][:_TILE, :_TILE]
-    return np.clip((total / 4.0 + 0.5) * _SHADES, 0, _SHADES - 1).astype(np.uint8)
+    return np.asarray(np.clip((total / 4.0 + 0.5) * _SHADES, 0, _SHADES - 1), np.uint8)
 
 
 def _levels(
@@ -166,7 +169,7 @@ def _levels(
         np.concatenate([[0], ends[:-1]]).astype(np.int32),
         widths,
         heights,
-        size * 2.0 ** np.arange(LEVELS),
+        size * 2.0 ** np.arange(LEVELS, dtype=np.float64),
         west,
         south,
     )

@@ -97,7 +97,7 @@ class _Vehicle:
         self.acceleration = (vx - before[0]) / seconds, (vy - before[1]) / seconds
 
     def _substep(self, seconds: float) -> None:
-        self._turn_wheels(seconds)
+        self.steer = steered(self.steer, self.pedals.steer * self.kind.max_steer, seconds)
         pull, hold = self._asked()
         curvature = math.tan(self.steer) / self.kind.wheelbase
         along = pull - math.copysign(hold, self.speed)
@@ -109,12 +109,6 @@ class _Vehicle:
         self.rear = advanced(self.rear, distance, given * curvature)
         self.yaw_rate = self.speed * given * curvature
 
-    def _turn_wheels(self, seconds: float) -> None:
-        target = max(-1.0, min(1.0, self.pedals.steer)) * self.kind.max_steer
-        turn = (target - self.steer) * (1.0 - math.exp(-seconds / STEER_LAG))
-        most = STEER_RATE * seconds
-        self.steer += max(-most, min(most, turn))
-
     def _asked(self) -> tuple[float, float]:
         """Return what pulls the car ahead and what only ever holds it back, both in m/s²."""
         pedals = self.pedals
@@ -122,6 +116,12 @@ class _Vehicle:
         pull = throttle * min(THROTTLE, POWER / max(abs(self.speed), 1.0))
         hold = (brake * GRIP + pedals.hand_brake * HAND_BRAKE) * self.friction
         return -pull if pedals.reverse else pull, hold
+
+
+def steered(angle: float, wanted: float, seconds: float) -> float:
+    """Return the road wheels' angle after that time, which follows the wanted one (rad)."""
+    most = STEER_RATE * seconds
+    return angle + max(-most, min(most, (wanted - angle) * (1.0 - math.exp(-seconds / STEER_LAG))))
 
 
 def _sped(speed: float, pull: float, resistance: float, seconds: float) -> tuple[float, float]:

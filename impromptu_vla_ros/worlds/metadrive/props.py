@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is no vehicle: walkers, cones and boxes, which stand where they are put."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metadrive.constants import CollisionGroup
+from panda3d.bullet import BulletBoxShape, BulletRigidBodyNode
+from panda3d.core import NodePath, TransformState, TransparencyAttrib, Vec3
+
+from impromptu_vla_ros.worlds.metadrive.engine import asset
+from impromptu_vla_ros.worlds.metadrive.frames import matrix_of
+from impromptu_vla_ros.worlds.metadrive.looks import fit, shadow
+from impromptu_vla_ros.worlds.simulation import Body, Kind, Pedals
+
+# MetaDrive's models, by a word of the blueprint's name, and how far each must be turned to look
+# along x, in degrees.
+MODELS = {
+    'walker': (('pedestrian', 'scene.gltf'), 90.0),
+    'cone': (('traffic_cone', 'scene.gltf'), 0.0),
+    'barrier': (('barrier', 'scene.gltf'), 90.0),
+}
+BOX = ('box.bam',), 0.0
+
+
+class Prop:
+    """A thing that stands where it is put; vehicles run against it. `ground` is its node."""
+
+    def __init__(self, engine: Any, kind: Kind) -> None:
+        self.kind, self.placed, self.pedals = kind, Body(), Pedals()
+        self._world = engine.physics_world.dynamic_world
+        node = BulletRigidBodyNode(kind.name)
+        half = Vec3(0.5 * kind.length, 0.5 * kind.width, 0.5 * kind.height)
+        node.add_shape(BulletBoxShape(half), TransformState.make_pos(Vec3(0.0, 0.0, half[2])))
+        node.set_kinematic(True)
+        node.set_into_collide_mask(CollisionGroup.Vehicle)
+        self._world.attach(node)
+        self.ground: NodePath = engine.render.attach_new_node(node)
+        self._dress(engine, kind)
+
+    def _dress(self, engine: Any, kind: Kind) -> None:
+        words = (one for word, one in MODELS.items() if word in kind.name)
+        path, heading = next(words, BOX)
+        frame = self.ground.attach_new_node('frame')
+        model = engine.loader.loadModel(asset('models', *path)).copy_to(frame)
+        model.set_h(heading)
+        model.set_transparency(TransparencyAttrib.M_none, 1)  # the barrier's texture is all clear
+        fit(frame, (kind.length, kind.width, kind.height), 0.0)
+        shadow(self.ground, kind)
+
+    def put(self, body: Body) -> None:
+        """Stand so from now on."""
+        self.placed = body
+        self.ground.set_mat(matrix_of(body))
+
+    def body_now(self) -> Body:
+        """Return how it stands."""
+        return self.placed
+
+    def set_free(self, physics: bool) -> None:
+        """Stand where it was put, either way."""
+
+    def grip(self, friction: float) -> None:
+        """Have no tires."""
+
+    def press(self, seconds: float) -> None:
+        """Have no pedals."""
+
+    def moved(self, seconds: float) -> None:
+        """Stay."""
+
+    def destroy(self) -> None:
+        """Go away."""
+        self._world.remove(self.ground.node())
+        self.ground.remove_node()
