@@ -80,8 +80,7 @@ class EgoHistory:
             return
         if not 0 < sample.stamp - newest.stamp <= MAX_GAP * NANOSECONDS:
             return
-        shown = self.signals.velocity_of_poses(newest.stamp)
-        change = leap(newest, sample, (newest.vx, newest.yaw_rate), (shown[0], shown[2]))
+        change = leap(newest, sample, lambda: self.signals.velocity_of_poses(newest.stamp)[::2])
         if change is not None:
             self.odometry.counts['pose jumped'] += 1
             self._jumps.note(sample.stamp, change)

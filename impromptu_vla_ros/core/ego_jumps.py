@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 
 from impromptu_vla_ros.core import motion
 from impromptu_vla_ros.core.structs import NANOSECONDS, Odometry, Pose
@@ -46,25 +47,33 @@ class PoseJumps:
 
 
 def leap(
-    before: Odometry, after: Odometry, said: tuple[float, float], shown: tuple[float, float]
+    before: Odometry, after: Odometry, shown: Callable[[], tuple[float, float]]
 ) -> Pose | None:
     """
     Return what maps the frame as it was to the frame as it is, None if the pose did not leap.
 
-    `said` and `shown` are speed (m/s) and yaw rate (rad/s) at `before`, by the twist and by the
-    poses so far, NaN where unknown. It leapt if it is where neither puts it: a twist of other
-    units must not move the past.
+    It leapt if it is where neither the twist puts it nor the poses before: a twist of other
+    units must not move the past. `shown` is asked where the twist is off: it returns speed (m/s)
+    and yaw rate (rad/s) of the poses up to `before`, NaN where unknown.
     """
     seconds = (after.stamp - before.stamp) / NANOSECONDS
-    reach = JUMP if math.isfinite(shown[0]) else JUMP + FASTEST * seconds
-    places = [_expected(before, rates, seconds) for rates in (said, shown)]
-    offs = [math.hypot(after.pose.x - p.x, after.pose.y - p.y) for p in places]
-    if min(offs) <= reach:
+    expected = _expected(before, (before.vx, before.yaw_rate), seconds)
+    if _apart(expected, after.pose) <= JUMP:
         return None
-    expected = places[offs.index(min(offs))]
+    rates = shown()
+    other = _expected(before, rates, seconds)
+    expected = min(expected, other, key=lambda pose: _apart(pose, after.pose))
+    # Where nothing is known of its motion it may have moved as fast as a car can.
+    reach = JUMP + (0.0 if math.isfinite(rates[0]) else FASTEST * seconds)
+    if _apart(expected, after.pose) <= reach:
+        return None
     turn = motion.wrap(after.pose.yaw - expected.yaw)
     x, y = motion.from_frame(Pose(0.0, 0.0, turn), [[expected.x, expected.y]])[0]
     return Pose(after.pose.x - float(x), after.pose.y - float(y), turn)
+
+
+def _apart(one: Pose, two: Pose) -> float:
+    return math.hypot(one.x - two.x, one.y - two.y)
 
 
 def _expected(before: Odometry, rates: tuple[float, float], seconds: float) -> Pose:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from impromptu_vla_ros.core.ego_check import judge_ego
 from impromptu_vla_ros.core.findings import Finding
@@ -14,13 +15,15 @@ from impromptu_vla_ros.core.structs import (
     Steering,
     Velocity,
 )
-from impromptu_vla_ros.core.timeline import Timeline
+from impromptu_vla_ros.core.timeline import Sample, Timeline
 
 # Seconds that are looked back on: a corner, and room to have driven 15 m.
 SPAN = 20
 # A verdict counts from this many seconds after the last sample it saw: inputs of other delays
 # have arrived by then, and the same drive is judged alike, live and from a recording.
 LAG = 1
+# Samples of an input that are looked at: 50 Hz show all, and no rate makes a look slow.
+MOST = 1000
 # Verdicts kept, for questions about pictures of some seconds ago.
 KEPT = 8
 
@@ -76,14 +79,19 @@ class EgoWatch:
         end = (second - LAG) * NANOSECONDS
         start = end - SPAN * NANOSECONDS
         newest = self._odometry.newest
-        odometry = self._odometry.between(start, end)
+        odometry = _thinned(self._odometry, start, end)
         verdict = judge_ego(
             [s for s in odometry if newest is not None and s.frame_id == newest.frame_id],
-            self._acceleration.between(start, end),
-            self._steering.between(start, end),
+            _thinned(self._acceleration, start, end),
+            _thinned(self._steering, start, end),
             self._wheelbase,
-            self.velocity.between(start, end),
+            _thinned(self.velocity, start, end),
         )
         before = self._verdicts[-1][1]
         self._verdicts.append((second, before - verdict.right | verdict.wrong))
         self.findings, self.judged = verdict.findings, True
+
+
+def _thinned(timeline: Timeline[Sample], start: int, end: int) -> Sequence[Sample]:
+    samples = timeline.between(start, end)
+    return samples[:: -(-len(samples) // MOST) or 1]
