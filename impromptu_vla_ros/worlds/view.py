@@ -48,7 +48,8 @@ class Camera:
     @cached_property
     def turned(self) -> FloatArray:
         """Return the optical axes in the world, (3, 3)."""
-        return rotation_from_rpy(0.0, 0.0, self.yaw) @ self.tilt @ OPTICAL_IN_VEHICLE
+        turned = rotation_from_rpy(0.0, 0.0, self.yaw) @ self.tilt @ OPTICAL_IN_VEHICLE
+        return np.asarray(turned, float)
 
     def optical(self, points: FloatArray) -> FloatArray:
         """Return points (n, 3) of the world in optical axes: x right, y down, z ahead."""
