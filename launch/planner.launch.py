@@ -110,8 +110,6 @@ def planner(context, more_values=(), more_remappings=()):
         # A plain false would overrule what an including launch file sets for all nodes.
         values['use_sim_time'] = True
     values.update(more_values)
-    profiles = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-    with_profile = given['fastdds_profile'] and not any(name in os.environ for name in profiles)
     node = Node(
         package='impromptu_vla_ros',
         executable='planner',
@@ -122,7 +120,7 @@ def planner(context, more_values=(), more_remappings=()):
             *((INPUTS[name], topic) for name, topic in topics.items() if topic),
             *dict(more_remappings).items(),
         ],
-        additional_env=dict.fromkeys(profiles, given['fastdds_profile']) if with_profile else {},
+        additional_env=_profile(given),
         output='screen',
     )
     nodes = [node]
@@ -149,9 +147,15 @@ def shadow(given, odometry, use_sim_time):
         namespace=given['namespace'],
         parameters=[given['shadow_params_file'], values],
         remappings=remappings,
-        additional_env={},
+        additional_env=_profile(given),
         output='screen',
     )
+
+
+def _profile(given):
+    names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+    wanted = given['fastdds_profile'] and not any(name in os.environ for name in names)
+    return dict.fromkeys(names, given['fastdds_profile']) if wanted else {}
 
 
 def generate_launch_description():

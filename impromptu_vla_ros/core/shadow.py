@@ -103,6 +103,7 @@ class Shadow:
 
     def referred(self, course: Course) -> None:
         """Take another planner's newest course."""
+        self.counts['courses'] += 1
         self._reference = course
 
     def planned(self, plan: Plan) -> tuple[Disagreement, ...]:

@@ -121,8 +121,9 @@ class ShadowNode(Node):
             values[f'compared ({against})'] = tally.compared
             values[f'disagreed ({against})'] = tally.disagreed
             values[f'mean lateral error ({against})'] = f'{tally.mean_lateral:.3f} m'
-        if not shadow.counts['plans']:
-            found.append((health.WARN, f'no plan came on {self._inputs[0].topic_name}'))
+        for what, source in zip(('plans', 'courses'), (self._inputs[0], *self._inputs[2:])):
+            if not shadow.counts[what]:
+                found.append((health.WARN, f'no {what} came on {source.topic_name}'))
         # A refused message is said once, as the next one may be well.
         refused, self._refused = self._refused, ''
         found += [(health.WARN, text) for text in (shadow.objection, refused) if text]

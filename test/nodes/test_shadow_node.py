@@ -17,7 +17,7 @@ import launch_stand_in
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from rclpy.parameter import Parameter
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rig import PATIENCE, SPEED, Car, time_of
 from std_msgs.msg import String
 from test_snippets import read
@@ -75,6 +75,9 @@ class Followed(Car):
         self.reference = publisher(reference, f'{name}/input/reference', 1)
         self.sensor = publisher(String, '/sensor', 10)
         self.text = 'x'
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.latched = publisher(String, '/latched', latched)
+        self.latched.publish(String(data='once'))
 
     def state(self, stamp):
         message = super().state(stamp)
@@ -105,7 +108,7 @@ def shadow(rig, tmp_path):
             'compare.horizon': 0.5,
             'snippet.folder': str(tmp_path / 'snippets'),
             'snippet.around': AROUND,
-            'snippet.topics': ['auto', '/sensor'],
+            'snippet.topics': ['auto', '/sensor', '/latched'],
             **{name.replace('__', '.'): value for name, value in parameters.items()},
         }
         overrides = [Parameter(name, value=value) for name, value in given.items()]
@@ -135,7 +138,9 @@ def written(tmp_path):
 
 def swerved(rig, node, car, seconds=2.0 * AROUND):
     """Drive well, beside the plans for a moment, and well again until a snippet is there."""
-    rig.until(lambda: compared(node) > 5 and node.snipping.recorder.ring.seconds > AROUND, car)
+    rig.until(
+        lambda: compared(node) > 5 and node.snipping.recorder.ring.seconds > 2.0 * AROUND, car
+    )
     car.y = 2.0
     rig.until(lambda: node.snipping.summary()['events'], car)
     car.y = 0.0
@@ -168,7 +173,11 @@ def test_a_swerve_is_snipped_once(rig, shadow, tmp_path):
         ('/shadow/input/odometry', 'nav_msgs/msg/Odometry'),
         ('/shadow/input/plan', 'impromptu_vla_ros/msg/DrivingPlan'),
         ('/sensor', 'std_msgs/msg/String'),
+        ('/latched', 'std_msgs/msg/String'),
     }
+    # What was said once, before all of this, is said at its beginning.
+    (latched,) = [row for row in rows if row[1] == '/latched']
+    assert latched[3].data == 'once' and latched[0] == story['asked']['start']
     # It reaches from before the swerve to behind it.
     (ys,) = [[row[3].pose.pose.position.y for row in rows if 'odometry' in row[1]]]
     assert ys[0] == ys[-1] == 0.0 and max(ys) > 1.0
@@ -239,7 +248,12 @@ def test_a_real_planner_is_recorded_with_what_it_listens_to(rig, tmp_path):
     car = Car(rig.node)
     remaps = ('~/input/plan:=/planner/output/plan', '~/input/odometry:=/planner/input/odometry')
     arguments = [argument for remap in remaps for argument in ('-r', remap)]
-    given = {'compare.horizon': 0.5, 'snippet.folder': str(tmp_path)}
+    given = {
+        'compare.horizon': 0.5,
+        'snippet.folder': str(tmp_path),
+        'reference.type': 'path',
+    }
+    watched = rig.seen('/shadow')
     node = ShadowNode(
         context=rig.context,
         cli_args=['--ros-args', *arguments],
@@ -252,6 +266,7 @@ def test_a_real_planner_is_recorded_with_what_it_listens_to(rig, tmp_path):
     # What nobody publishes is not subscribed to.
     assert not [topic for topic in node.snipping.recorder.topics if 'steering' in topic]
     assert node.summary()['driven']['mean_lateral_m'] < 0.1
+    rig.until(lambda: said(watched) == 'no courses came on /shadow/input/reference', car)
     rig.executor.remove_node(node)
     node.close()
 
