@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real node over DDS, fed with a recording: as good as offline, and clear when it fails."""
 
+import math
 import os
 import signal
 import subprocess
@@ -13,10 +14,13 @@ import pytest
 import recordings as made
 
 from impromptu_vla_ros.core.dialects import DIALECTS
+from impromptu_vla_ros.core.planner import Planner
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.process import ChildProcess
+from impromptu_vla_ros.evaluation.replay import replay
 from impromptu_vla_ros.evaluation.report import NodeReport
 from impromptu_vla_ros.evaluation.run import Options, evaluate
+from impromptu_vla_ros.models import create_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +58,25 @@ def test_raw_pictures_and_another_dialect_go_live_too(ros, tmp_path):
     assert summary['dialect'] == 'kitti'
     assert summary['comparison']['share_of_offline'] >= 0.8
     assert summary['comparison']['max_pose_difference'] <= 1e-6
+
+
+@pytest.mark.timeout(90)
+def test_a_yaw_rate_in_left_handed_degrees_is_distrusted_alike_live_and_offline(ros, tmp_path):
+    rows = made.drive(10.0)
+    for _, topic, message in rows:
+        if topic == made.ODOMETRY:
+            message.twist.twist.angular.z *= -180.0 / math.pi
+    with Bag(made.write(tmp_path / 'bag', rows)) as bag:
+        offline = replay(bag, Planner(DIALECTS['nuscenes']), create_model('kinematic'))
+        comparison = evaluate(bag, Options(live=True, rate=4.0)).summary['comparison']
+    # The plans turn the wrong way at first, and with the car once the poses have shown it.
+    turns = [float(plan.poses[-1, 2] - plan.poses[0, 2]) for plan in offline.plans.values()]
+    assert turns[-1] == pytest.approx(3.0 * made.YAW_RATE, abs=0.05)
+    assert abs(turns[0] - 3.0 * made.YAW_RATE) > 0.5
+    # The first ones are refused by the guard, and so not seen live.
+    right = [abs(turn - 3.0 * made.YAW_RATE) < 0.05 for turn in turns]
+    assert comparison['share_of_offline'] >= 0.8 * sum(right) / len(right) > 0.3
+    assert comparison['max_pose_difference'] <= 1e-6
 
 
 @pytest.mark.timeout(90)
