@@ -167,6 +167,8 @@ class Shadow:
     def _judged(
         self, plan: Plan, poses: FloatArray, other: DrivenPath, against: str
     ) -> tuple[Disagreement, ...]:
+        if not np.isfinite(poses).all():
+            return self._object('a number of the plan is not finite')
         course = Course.of(plan.stamp, plan.frame_id, plan.times, poses)
         found = difference(course, other, self._limits.horizon)
         if found is None:

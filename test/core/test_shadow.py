@@ -161,6 +161,13 @@ def test_another_frame_is_not_compared():
     assert shadow.counts['not compared'] == 1
 
 
+def test_a_plan_that_is_no_number_is_said():
+    shadow = Shadow(ShadowLimits())
+    shadow.planned(plan(lateral=math.nan))
+    assert driven(shadow) == [] and shadow.objection == 'a number of the plan is not finite'
+    assert shadow.tallies['driven'].compared == 0
+
+
 @pytest.mark.parametrize('missing', [(0.0, 0.5), (1.0, 1.8)])
 def test_a_drive_with_holes_is_not_compared(missing):
     shadow = Shadow(ShadowLimits())
