@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from closed_loop import LOOSE, S_CURVE, ClosedLoop, Road
+from road_loop import LOOSE, S_CURVE, ClosedLoop, Road
 
 from impromptu_vla_ros.core.laws import SpeedLaw
 
