@@ -147,18 +147,20 @@ class Scene:
     def _draw_tree(self, draw: ImageDraw.ImageDraw, camera: Camera, tree: Standing) -> None:
         up = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, tree.height - tree.radius]])
         optical = camera.optical(tree.place + up)
-        away = float(optical[0, 2])
-        if optical[:, 2].min() < tree.radius:
+        away = optical[:, 2].min()
+        if away < tree.radius:
             return
         (x, y), (u, v) = camera.pixels(optical).tolist()
         size = tree.radius * float(camera.matrix[0, 0] / optical[1, 2])
-        trunk, leaves = self._hazed(np.array([TRUNK, tree.leaves]), np.array([away, away]))
-        draw.line([x, y, u, v], fill=_filled(trunk), width=max(1, round(0.24 * size)))
+        if max(x, u) + 2.0 * size < 0.0 or min(x, u) - 2.0 * size > camera.lens.width:
+            return
+        colours = self._hazed(np.array([TRUNK, tree.leaves]), np.full(2, away))
+        draw.line([x, y, u, v], fill=_filled(colours[0]), width=max(1, round(0.24 * size)))
         # Of a small one nobody sees that its crown is made of several balls.
-        for right, down, share, light in BALLS if size > 5.0 else BALLS[1:2]:
+        for right, down, share, light in BALLS if size > 6.0 else BALLS[1:2]:
             a, b, half = u + right * size, v + down * size, share * size
             box = (a - half, b - half, a + half, b + half)
-            draw.ellipse(box, fill=_filled(leaves * light))
+            draw.ellipse(box, fill=_filled(colours[1] * light))
 
     def _hazed(self, colours: FloatArray, away: FloatArray) -> FloatArray:
         clear = np.exp(-away / HAZE)[:, None]

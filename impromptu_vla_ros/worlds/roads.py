@@ -235,15 +235,15 @@ def lane_edges(road: Road) -> tuple[tuple[float, str], ...]:
     """
     Return the lines between and beside the lanes: m left of the reference line, and its mark.
 
-    The mark is 'solid', 'broken' or, in junctions, 'none', from the left to the right.
+    The mark is 'solid', 'broken' or, beside a road in a junction, 'none', from left to right.
     """
     edges = range(road.left, -road.right - 1, -1)
     return tuple((edge * road.lane_width, _mark(road, edge)) for edge in edges)
 
 
 def _mark(road: Road, edge: int) -> str:
-    if road.junction >= 0:
-        return 'none'
     outer = edge in (road.left, -road.right)
+    if road.junction >= 0 and outer:
+        return 'none'
     # Two directions with several lanes are kept apart.
     return 'solid' if outer or (edge == 0 and road.right + road.left > 2) else 'broken'
