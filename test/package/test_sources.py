@@ -22,6 +22,8 @@ PACKAGE_OF = {
     'autoware_internal_planning_msgs': None,
     'autoware_planning_msgs': None,
     'cv_bridge': None,
+    'autoware_vehicle_msgs': None,
+    'carla_msgs': None,
     'numpy': 'python3-numpy',
     'rosbags': None,
     'safetensors': None,
@@ -32,7 +34,14 @@ PACKAGE_OF = {
     'yaml': 'python3-yaml',
 }
 # Optional, and only with ROS.
-NOT_ON_PIP = {'autoware_internal_planning_msgs', 'autoware_planning_msgs', 'cv_bridge'}
+NOT_ON_PIP = {
+    'ackermann_msgs',
+    'autoware_internal_planning_msgs',
+    'autoware_planning_msgs',
+    'autoware_vehicle_msgs',
+    'carla_msgs',
+    'cv_bridge',
+}
 
 
 def sources():
