@@ -21,6 +21,7 @@ from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Acceleration,
     CameraImage,
+    ControlCommand,
     FloatArray,
     InputError,
     Odometry,
@@ -30,6 +31,7 @@ from impromptu_vla_ros.core.structs import (
 )
 
 TIERS = ('fresh', 'held', 'stopping', 'standing')
+MODES = ('disengaged', 'following', 'braking')
 
 
 def nanoseconds(time: Any) -> int:
@@ -265,8 +267,9 @@ def image_message(pixels: NDArray[np.uint8], stamp: int, frame_id: str) -> Any:
 
 
 def plan_from_message(message: Any) -> Plan:
-    """Return the plan of a DrivingPlan."""
+    """Return the plan of a DrivingPlan; raise InputError where it cannot be one."""
     points = message.points
+    tier = _named('tier', message.tier, TIERS)
     poses = [pose_from_message(point.pose) for point in points]
     seconds = {
         field: {d.name: nanoseconds(d.duration) / NANOSECONDS for d in getattr(message, field)}
@@ -282,7 +285,7 @@ def plan_from_message(message: Any) -> Plan:
         yaw_rates=np.array([p.yaw_rate for p in points]),
         deviations=np.array([p.position_deviation for p in points]),
         extended_from=int(message.extended_from),
-        tier=TIERS[message.tier],
+        tier=tier,
         violations=tuple(message.violations),
         capture_stamp=nanoseconds(message.capture_stamp),
         anchor=pose_from_message(message.anchor),
@@ -305,3 +308,47 @@ def course_from_path(message: Any) -> Course:
     poses = [pose_from_message(each.pose) for each in message.poses]
     rows = [(pose.x, pose.y, pose.yaw) for pose in poses]
     return Course.of(stamp, message.header.frame_id, times, rows)
+
+
+def drive_command_message(command: ControlCommand) -> Any:
+    """Return a command as a DriveCommand."""
+    from impromptu_vla_ros.msg import DriveCommand
+
+    return DriveCommand(
+        header=_header(command.stamp, 'base_link'),
+        mode=MODES.index(command.mode),
+        steering_tire_angle=command.tire_angle,
+        steering_tire_rotation_rate=command.tire_rate,
+        velocity=command.velocity,
+        acceleration=command.acceleration,
+        tier=TIERS.index(command.tier),
+        plan_stamp=time_message(command.plan_stamp),
+        plan_capture_stamp=time_message(command.plan_capture_stamp),
+        reason=command.reason,
+    )
+
+
+def command_from_message(message: Any) -> ControlCommand:
+    """Return the command of a DriveCommand; raise InputError where it cannot be one."""
+    command = ControlCommand(
+        stamp=nanoseconds(message.header.stamp),
+        mode=_named('mode', message.mode, MODES),
+        tire_angle=float(message.steering_tire_angle),
+        tire_rate=float(message.steering_tire_rotation_rate),
+        velocity=float(message.velocity),
+        acceleration=float(message.acceleration),
+        tier=_named('tier', message.tier, TIERS),
+        plan_stamp=nanoseconds(message.plan_stamp),
+        plan_capture_stamp=nanoseconds(message.plan_capture_stamp),
+        reason=message.reason,
+    )
+    numbers = (command.tire_angle, command.tire_rate, command.velocity, command.acceleration)
+    if not all(map(math.isfinite, numbers)):
+        raise InputError('a number of the command is not finite')
+    return command
+
+
+def _named(what: str, value: int, names: tuple[str, ...]) -> str:
+    if value >= len(names):
+        raise InputError(f'{what} is {value}: only 0 to {len(names) - 1} are known')
+    return names[value]

@@ -53,6 +53,8 @@ class Trust:
 
     def untimely(self, plan: Plan, now: int) -> str:
         """Return why a plan is not one of now, nothing if it is."""
+        if plan.stamp <= 0:
+            return 'the plan is not stamped: say in its header when time_from_start is 0'
         age = (now - plan.stamp) / NANOSECONDS
         if age > self.plan_age:
             allowed = f'{self.plan_age:g} s allowed'

@@ -12,12 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from impromptu_vla_ros.nodes.controller_parameters import ControllerParameters
 from impromptu_vla_ros.nodes.parameters import CAMERAS, Entry, PlannerParameters, entries
 from impromptu_vla_ros.nodes.shadow_parameters import ShadowParameters
 
 README_FILE = Path('README.md')
 # The parameters by node.
-NODES: dict[str, Any] = {'planner': PlannerParameters(), 'shadow': ShadowParameters()}
+NODES: dict[str, Any] = {
+    'planner': PlannerParameters(),
+    'controller': ControllerParameters(),
+    'shadow': ShadowParameters(),
+}
 
 YAML_HEAD = """\
 # SPDX-License-Identifier: Apache-2.0

@@ -19,11 +19,12 @@ NOT_OURS = {'build', 'install', 'log', 'out', 'data'}
 # Python package index, since rosdep knows no key, or the import is optional (see package.xml).
 PACKAGE_OF = {
     'PIL': 'python3-pil',
+    'ackermann_msgs': None,
     'autoware_internal_planning_msgs': None,
     'autoware_planning_msgs': None,
-    'cv_bridge': None,
     'autoware_vehicle_msgs': None,
     'carla_msgs': None,
+    'cv_bridge': None,
     'numpy': 'python3-numpy',
     'rosbags': None,
     'safetensors': None,
