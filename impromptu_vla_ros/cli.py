@@ -62,6 +62,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
     return doctor.run(chosen)
 
 
+def _world(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.worlds import serve
+
+    return serve.run(chosen)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='impromptu-vla', description='Replay, score and check Impromptu VLA on ROS 2.'
@@ -70,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay(commands.add_parser('replay', help='score plans against a recorded drive'))
     _add_demo(commands.add_parser('demo', help='play the shipped recordings, write a page'))
     _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
+    _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
     check = commands.add_parser(
         'check-prompts', help='compare training records with what this package renders'
     )
@@ -130,6 +137,22 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
     add('--json', metavar='FILE', help='where the findings go as well')
     parser.set_defaults(run=_doctor)
+
+
+def _add_world(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--port', type=int, default=2000, help='on this machine (default 2000, 0: a free one)')
+    add('--world', default='kinematic', help='kinematic (default) or metadrive')
+    add('--map', default='town', metavar='NAME', help='default town; a wrong one names them all')
+    add('--speed', type=_positive, default=1.0, help='of time while no client ticks (default 1)')
+    add(
+        '--client',
+        default='0.9.16',
+        metavar='VERSION',
+        help='0.9.15 or 0.9.16 (default)',
+    )
+    add('--end-with-parent', action='store_true', help='end when the starting thread does')
+    parser.set_defaults(run=_world)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

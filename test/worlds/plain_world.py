@@ -2,7 +2,7 @@
 """
 The least simulation behind the server: cars that keep a velocity, and a grey picture.
 
-Started as a program, it is served as `impromptu-vla world` serves the others.
+Started as a program, it is served as `impromptu-vla world` serves others.
 """
 
 import math
@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from impromptu_vla_ros import cli
 from impromptu_vla_ros.worlds import serve
 
 PULL = 4.0  # m/s² at full throttle
@@ -80,4 +81,4 @@ class PlainWorld:
 
 if __name__ == '__main__':
     serve.WORLDS['plain'] = ('plain_world', 'PlainWorld')
-    sys.exit(serve.main([*sys.argv[1:], '--world', 'plain']))
+    sys.exit(cli.main(['world', '--world', 'plain', *sys.argv[1:]]))

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from impromptu_vla_ros.worlds.protocol.axes import Vector
-from impromptu_vla_ros.worlds.protocol.blueprints import Blueprint
+from impromptu_vla_ros.worlds.protocol.blueprints import Blueprint, description_of
 from impromptu_vla_ros.worlds.simulation import Body, Pedals
 
 NO_CONTROL: tuple[Any, ...] = (0.0, 0.0, 0.0, False, False, False, 0)
@@ -34,12 +34,20 @@ class Actor:
     steady: Vector | None = None
     walk: Vector | None = None
     due: float = 0.0
-    touching: set[int] = field(default_factory=set)
 
     @property
     def senses(self) -> bool:
         """Return whether it is a sensor."""
         return self.blueprint.name.startswith('sensor.')
+
+
+def told(actor: Actor, base: int, token: bytes = b'') -> list[Any]:
+    """Return an actor as the client reads it; a sensor has a `token` to listen with."""
+    kind = actor.blueprint.kind
+    size = (0.5 * kind.length, 0.5 * kind.width, 0.5 * kind.height) if kind else (0.0,) * 3
+    box = [(0.0, 0.0, size[2]), size, (0.0, 0.0, 0.0), actor.number]
+    description = description_of(actor.blueprint, actor.attributes, base)
+    return [actor.number, actor.parent or 0, description, box, b'', token]
 
 
 def pedals_of(control: tuple[Any, ...]) -> Pedals:
@@ -93,7 +101,7 @@ class Registry:
         return actor
 
     def remove(self, number: int) -> list[Actor]:
-        """Remove an actor and all that is attached to it; return them all, those that hang on others first."""
+        """Remove an actor and what hangs on it; return them, each before what it hangs on."""
         gone = [self[number]]
         for actor in self:
             if actor.parent == number:

@@ -60,9 +60,7 @@ def _vehicle(
         Attribute('generation', INT, '2', modifiable=False),
         Attribute('sticky_control', BOOL, 'true', ('true', 'false')),
     )
-    return Blueprint(
-        name, attributes, Kind(name, length, width, height, wheelbase, FULL_STEER)
-    )
+    return Blueprint(name, attributes, Kind(name, length, width, height, wheelbase, FULL_STEER))
 
 
 def _thing(name: str, length: float, width: float, height: float) -> Blueprint:
@@ -107,6 +105,11 @@ _ALL = (
 )
 BLUEPRINTS: Mapping[str, Blueprint] = {one.name: one for one in _ALL}
 SPECTATOR = Blueprint('spectator', ())
+
+
+def is_camera(name: str) -> bool:
+    """Return whether a blueprint of that name makes pictures."""
+    return name.startswith('sensor.camera.')
 
 
 def definitions(base: int) -> list[Any]:

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from impromptu_vla_ros.worlds.protocol import axes, blueprints
-from impromptu_vla_ros.worlds.protocol.actors import Actor
+from impromptu_vla_ros.worlds.protocol.actors import Actor, told
 from impromptu_vla_ros.worlds.protocol.clock import Clock
 from impromptu_vla_ros.worlds.protocol.episode import WORLD_STREAM, Episode
 from impromptu_vla_ros.worlds.protocol.payloads import check_camera
 from impromptu_vla_ros.worlds.protocol.rpc import Call
 from impromptu_vla_ros.worlds.protocol.streams import Streams
-from impromptu_vla_ros.worlds.protocol.versions import ClientVersion
 
 OWN_MAP = 'OpenDriveMap'  # the name by which the client loads the OpenDRIVE text that it sent
 # CARLA's ClearNoon; nothing here depends on it.
@@ -23,7 +23,7 @@ class Maps(Protocol):
     """The maps that can be loaded, by name."""
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """Return the names."""
 
     def load(self, name: str) -> tuple[Any, str]:
@@ -36,14 +36,12 @@ class Maps(Protocol):
 class World:
     """What the world's calls share."""
 
-    def __init__(
-        self, episode: Episode, clock: Clock, streams: Streams, maps: Maps, version: ClientVersion
-    ) -> None:
+    def __init__(self, episode: Episode, clock: Clock, streams: Streams, maps: Maps) -> None:
         self.episode = episode
         self.clock = clock
         self.streams = streams
         self.maps = maps
-        self.version = version
+        self.version = episode.version
         self._sent_map = ''
         self._weather: list[Any] = CLEAR
 
@@ -82,21 +80,15 @@ class World:
 
     def told(self, actor: Actor) -> list[Any]:
         """Return an actor as the client reads it."""
-        kind = actor.blueprint.kind
-        size = (0.5 * kind.length, 0.5 * kind.width, 0.5 * kind.height) if kind else (0.0,) * 3
-        box = [(0.0, 0.0, size[2]), size, (0.0, 0.0, 0.0), actor.number]
         token = self.streams.token(actor.number) if actor.senses else b''
-        description = blueprints.description_of(
-            actor.blueprint, actor.attributes, self.version.attribute
-        )
-        return [actor.number, actor.parent or 0, description, box, b'', token]
+        return told(actor, self.version.attribute, token)
 
     def spawn(
         self, description: Any, transform: Any, parent: int | None = None, *_: Any
     ) -> list[Any]:
         """Add an actor."""
         blueprint, attributes = blueprints.described(description)
-        if blueprint.name.startswith('sensor.camera.'):
+        if blueprints.is_camera(blueprint.name):
             check_camera(attributes)
         mount = axes.body_of(transform)
         return self.told(self.episode.spawn(blueprint, attributes, mount, parent))

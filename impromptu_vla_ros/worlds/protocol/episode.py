@@ -11,6 +11,7 @@ from typing import Any
 from impromptu_vla_ros.worlds.protocol import axes, physics
 from impromptu_vla_ros.worlds.protocol.actors import Actor, Registry, pedals_of
 from impromptu_vla_ros.worlds.protocol.blueprints import SPECTATOR, Blueprint
+from impromptu_vla_ros.worlds.protocol.versions import ClientVersion
 from impromptu_vla_ros.worlds.roads import RoadNetwork, lane_pose
 from impromptu_vla_ros.worlds.simulation import Body, Simulation
 
@@ -21,10 +22,13 @@ HOME = 42.0, 2.0  # latitude and longitude of maps that do not say where they ar
 
 
 class Episode:
-    """What the calls and the sensors speak of."""
+    """What the calls and the sensors speak of, for clients of one version."""
 
-    def __init__(self, simulation: Simulation, roads: RoadNetwork, text: str) -> None:
+    def __init__(
+        self, simulation: Simulation, roads: RoadNetwork, text: str, version: ClientVersion
+    ) -> None:
         self.simulation = simulation
+        self.version = version
         self.actors = Registry(WORLD_STREAM + 1)
         self.number = 0
         self.frame = 0
@@ -40,6 +44,7 @@ class Episode:
             for name, usual in zip(('lat_0', 'lon_0'), HOME)
         )
         self.number += 1
+        self.first_frame = self.frame + 1
         self.time = 0.0
         self.delta = 0.0
         self.spectator = self.actors.add(SPECTATOR, {}, Body(z=10.0))
@@ -62,6 +67,10 @@ class Episode:
         if actor.parent is None:
             return actor.mount
         return axes.attached(self.body(self.actors[actor.parent]), actor.mount)
+
+    def has_body(self, number: int | None) -> bool:
+        """Return whether the simulation knows an actor."""
+        return number is not None and self.actors[number].blueprint.kind is not None
 
     def spawn(
         self,

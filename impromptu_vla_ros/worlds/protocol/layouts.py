@@ -62,7 +62,7 @@ _LENGTH = struct.Struct('<I')
 
 
 def token(stream: int, port: int) -> bytes:
-    """Return what a client needs to subscribe: TCP over IPv4, on the host that it already knows."""
+    """Return what a client needs to subscribe: TCP over IPv4, on the host that it knows."""
     return _TOKEN.pack(stream, port, 1, 1, bytes(4))
 
 
@@ -85,9 +85,7 @@ def framed(payload: bytes) -> bytes:
     return _LENGTH.pack(len(payload)) + payload
 
 
-def header(
-    sensor: int, frame: int, time: float, transform: Sequence[Sequence[float]]
-) -> bytes:
+def header(sensor: int, frame: int, time: float, transform: Sequence[Sequence[float]]) -> bytes:
     """Return what every payload begins with; `transform` is the sensor's in CARLA's axes."""
     return np.array((sensor, frame, time, flat(transform)), HEADER).tobytes()
 

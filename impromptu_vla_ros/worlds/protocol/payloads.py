@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgpack
 import numpy as np
 
 from impromptu_vla_ros.core.camera import rotation_from_rpy
-from impromptu_vla_ros.worlds.protocol import axes, layouts, versions
-from impromptu_vla_ros.worlds.protocol.actors import Actor
+from impromptu_vla_ros.worlds.protocol import axes, contacts, layouts, versions
+from impromptu_vla_ros.worlds.protocol.actors import Actor, told
 from impromptu_vla_ros.worlds.protocol.episode import Episode
 from impromptu_vla_ros.worlds.simulation import Lens
 
@@ -21,10 +22,11 @@ SPEED_LIMIT = 50.0  # km/h; our maps tell none
 LARGEST_SIDE = 4096  # pixels of a picture
 
 
-def world(episode: Episode, sensor: int, platform_time: float) -> bytes:
+def world(episode: Episode, platform_time: float) -> bytes:
     """Return the state of the world and of all actors."""
-    head = layouts.header(sensor, episode.frame, episode.time, axes.NOWHERE)
-    state = (episode.number, platform_time, episode.delta, (0, 0, 0), 0)
+    head = layouts.header(episode.version.world, episode.frame, episode.time, axes.NOWHERE)
+    news = episode.version.map_changed if episode.frame <= episode.first_frame else 0
+    state = (episode.number, platform_time, episode.delta, (0, 0, 0), news)
     rows = [_row(actor, episode) for actor in episode.actors]
     return b''.join(
         [head, np.array(state, layouts.WORLD).tobytes(), np.array(rows, layouts.ACTOR).tobytes()]
@@ -44,17 +46,19 @@ def _row(actor: Actor, episode: Episode) -> tuple[Any, ...]:
     )
 
 
-def image(actor: Actor, episode: Episode) -> bytes:
-    """Return what a camera sees: width, height, field of view in degrees, BGRA."""
+def _image(actor: Actor, episode: Episode) -> Iterator[bytes]:
+    """Yield what a camera sees: width, height, field of view in degrees, BGRA."""
     given = actor.attributes
     width, height = int(given['image_size_x']), int(given['image_size_y'])
     fov = float(given['fov'])
-    lens = Lens(width, height, math.radians(fov), actor.mount, actor.parent)
+    on = actor.parent if episode.has_body(actor.parent) else None
+    mount = actor.mount if on else episode.body(actor)
+    lens = Lens(width, height, math.radians(fov), mount, on)
     pixels = np.ascontiguousarray(episode.simulation.see(lens), np.uint8)
     if pixels.shape != (height, width, 4):
         raise ValueError(f'a picture of {pixels.shape} is not {(height, width, 4)}')
     size = np.array((width, height, fov), layouts.IMAGE).tobytes()
-    return b''.join([_head(versions.RGB, actor, episode), size, pixels.data])
+    yield b''.join([_head(versions.RGB, actor, episode), size, pixels.data])
 
 
 def check_camera(attributes: dict[str, str]) -> None:
@@ -66,9 +70,9 @@ def check_camera(attributes: dict[str, str]) -> None:
         raise ValueError(f'a field of view of {attributes["fov"]}° is not in [1, 180)')
 
 
-def imu(actor: Actor, episode: Episode) -> bytes:
+def _imu(actor: Actor, episode: Episode) -> Iterator[bytes]:
     """
-    Return specific force (m/s²), rates (rad/s) and compass (rad from the north, to the east).
+    Yield specific force (m/s²), rates (rad/s) and compass (rad from the north, to the east).
 
     The force is that at the parent's origin; the north is CARLA's, along its -y.
     """
@@ -79,13 +83,18 @@ def imu(actor: Actor, episode: Episode) -> bytes:
     # A rate's axis keeps x and turns y and z over, a force's turns y only.
     gyroscope = [float(rates[0]), -float(rates[1]), -float(rates[2])]
     compass = (math.pi / 2 - body.yaw) % math.tau
-    return _head(versions.IMU, actor, episode) + msgpack.packb(
+    yield _head(versions.IMU, actor, episode) + msgpack.packb(
         [axes.flipped(force), gyroscope, compass], use_single_float=True
     )
 
 
-def gnss(actor: Actor, episode: Episode) -> bytes:
-    """Return latitude, longitude (deg) and altitude (m)."""
+def _gnss(actor: Actor, episode: Episode) -> Iterator[bytes]:
+    """
+    Yield latitude, longitude (deg) and altitude (m).
+
+    The north is along REP-103's y, as OpenDRIVE has it. CARLA 0.9.16 turns the latitude over on
+    maps with a transverse Mercator reference (its pull request 9552); 0.9.15 does not.
+    """
     body = episode.body(actor)
     latitude, longitude = episode.home
     scale = math.cos(math.radians(latitude)) * RADIUS
@@ -95,7 +104,7 @@ def gnss(actor: Actor, episode: Episode) -> bytes:
         longitude + math.degrees(body.x / scale),
         body.z,
     ]
-    return _head(versions.GNSS, actor, episode) + msgpack.packb(place)
+    yield _head(versions.GNSS, actor, episode) + msgpack.packb(place)
 
 
 def _head(sensor: int, actor: Actor, episode: Episode) -> bytes:
@@ -103,5 +112,20 @@ def _head(sensor: int, actor: Actor, episode: Episode) -> bytes:
     return layouts.header(sensor, episode.frame, episode.time, transform)
 
 
-# What is sent at each step that a sensor is due; the others send nothing, or when it happens.
-REGULAR = {'sensor.camera.rgb': image, 'sensor.other.imu': imu, 'sensor.other.gnss': gnss}
+def _collisions(actor: Actor, episode: Episode) -> Iterator[bytes]:
+    """Yield what the parent touches, and the impulse."""
+    if actor.parent is None:
+        return
+    parent, base = episode.actors[actor.parent], episode.version.attribute
+    for other, impulse in contacts.of(parent, episode):
+        event = [told(parent, base), told(other, base), impulse]
+        yield _head(versions.COLLISION, actor, episode) + msgpack.packb(event)
+
+
+# What is sent at each step that a sensor is due. The client sees lane invasions by itself.
+SENSES: dict[str, Callable[[Actor, Episode], Iterator[bytes]]] = {
+    'sensor.camera.rgb': _image,
+    'sensor.other.imu': _imu,
+    'sensor.other.gnss': _gnss,
+    'sensor.other.collision': _collisions,
+}

@@ -14,6 +14,7 @@ from impromptu_vla_ros.worlds.protocol import payloads
 from impromptu_vla_ros.worlds.protocol.actor_calls import ActorCalls
 from impromptu_vla_ros.worlds.protocol.actors import Actor
 from impromptu_vla_ros.worlds.protocol.batches import Batches
+from impromptu_vla_ros.worlds.protocol.blueprints import is_camera
 from impromptu_vla_ros.worlds.protocol.calls import Maps, World
 from impromptu_vla_ros.worlds.protocol.clock import Clock
 from impromptu_vla_ros.worlds.protocol.episode import WORLD_STREAM, Episode
@@ -43,22 +44,18 @@ class Server:
     def __init__(self, simulation: Simulation, maps: Maps, offer: Offer) -> None:
         self._offer = offer
         self._streams = Streams(self._greet)
-        self._episode = Episode(simulation, *maps.load(offer.map))
+        self._episode = Episode(simulation, *maps.load(offer.map), offer.version)
         self._clock = Clock(self._step, offer.speed)
-        world = World(self._episode, self._clock, self._streams, maps, offer.version)
+        world = World(self._episode, self._clock, self._streams, maps)
         actors = ActorCalls(world)
         self._calls = world.calls() | actors.calls() | Batches(world, actors).calls()
 
     async def serve(self, ready: Callable[[int], None]) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the port."""
         loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ended.set)
+        ended = _signalled(loop)
         streams = await self._streams.open(LOOPBACK)
-        calls = await loop.create_server(
-            lambda: Caller(self._calls), LOOPBACK, self._offer.port
-        )
+        calls = await loop.create_server(lambda: Caller(self._calls), LOOPBACK, self._offer.port)
         going = asyncio.create_task(self._clock.run())
         ready(calls.sockets[0].getsockname()[1])
         await ended.wait()
@@ -88,18 +85,30 @@ class Server:
         return True
 
     def _send_state(self) -> None:
-        kind = self._offer.version.world
-        state = payloads.world(self._episode, kind, time.monotonic())
-        self._streams.send(WORLD_STREAM, state)
+        self._streams.send(WORLD_STREAM, payloads.world(self._episode, time.monotonic()))
 
     def _send_sight(self, actor: Actor) -> None:
         name = actor.blueprint.name
-        if name not in payloads.REGULAR or (
-            name.startswith('sensor.camera.') and not self._clock.renders
-        ):
+        if name not in payloads.SENSES or (is_camera(name) and not self._clock.renders):
             return
         try:
-            self._streams.send(actor.number, payloads.REGULAR[name](actor, self._episode))
+            for payload in payloads.SENSES[name](actor, self._episode):
+                self._streams.send(actor.number, payload)
         except Exception:
             # One sensor that fails must neither stop the world nor the other sensors.
             _log.exception('%s %s sees nothing', name, actor.number)
+
+
+def _signalled(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """Return what is set at SIGTERM or SIGINT."""
+    ended = asyncio.Event()
+
+    def end() -> None:
+        ended.set()
+        # The kernel may send one for each thread of a parent that dies.
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    loop.add_signal_handler(signal.SIGINT, end)
+    return ended

@@ -11,14 +11,19 @@ COLLISION, GNSS, IMU, LANE_INVASION, RGB = 0, 4, 5, 6, 13
 
 @dataclass(frozen=True)
 class ClientVersion:
-    """One version: the sensor type of the `world` itself, and the first `attribute` type."""
+    """
+    One version: the sensor type of the `world` itself, and the first `attribute` type.
+
+    `map_changed` is the state of a world with a new map. 0.9.15 asks for the map only then;
+    0.9.16 asks by itself, and crashes now and then where it is told while it loads a map.
+    """
 
     name: str
     world: int
     attribute: int
+    map_changed: int
 
 
-VERSIONS = {
-    version.name: version for version in (ClientVersion('0.9.15', 16, 0), ClientVersion('0.9.16', 17, 1))
-}
+_ALL = ClientVersion('0.9.15', 16, 0, 1), ClientVersion('0.9.16', 17, 1, 0)
+VERSIONS = {version.name: version for version in _ALL}
 NEWEST = VERSIONS['0.9.16']
