@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impromptu_vla_ros.core.motion import from_frame
+from impromptu_vla_ros.core.motion import from_frame, wrap
 from impromptu_vla_ros.core.structs import FloatArray, Pose
 from impromptu_vla_ros.worlds.rendering import Car, Scene
 from impromptu_vla_ros.worlds.roads import RoadNetwork, advanced
@@ -58,8 +58,8 @@ class _Vehicle:
 
     def put(self, body: Body) -> None:
         """Lie and move so; a rear axle moves only along its heading."""
-        back = advanced(Pose(body.x, body.y, body.yaw), -0.5 * self.kind.wheelbase, 0.0)
-        self.rear = back
+        middle = Pose(body.x, body.y, body.yaw)
+        self.rear = advanced(middle, -0.5 * self.kind.wheelbase, 0.0)
         self.speed = body.vx * math.cos(body.yaw) + body.vy * math.sin(body.yaw)
         self.yaw_rate, self.acceleration = body.yaw_rate, (0.0, 0.0)
         if self.placed is not None:
@@ -83,8 +83,9 @@ class _Vehicle:
         middle = advanced(self.rear, 0.5 * self.kind.wheelbase, 0.0)
         vx, vy = self.velocity()
         ax, ay = self.acceleration
+        yaw = wrap(middle.yaw)
         return Body(
-            middle.x, middle.y, yaw=middle.yaw, vx=vx, vy=vy, yaw_rate=self.yaw_rate, ax=ax, ay=ay
+            middle.x, middle.y, yaw=yaw, vx=vx, vy=vy, yaw_rate=self.yaw_rate, ax=ax, ay=ay
         )
 
     def step(self, seconds: float) -> None:
@@ -97,7 +98,8 @@ class _Vehicle:
         self.acceleration = (vx - before[0]) / seconds, (vy - before[1]) / seconds
 
     def _substep(self, seconds: float) -> None:
-        self.steer = steered(self.steer, self.pedals.steer * self.kind.max_steer, seconds)
+        wanted = max(-1.0, min(1.0, self.pedals.steer)) * self.kind.max_steer
+        self.steer = steered(self.steer, wanted, seconds)
         pull, hold = self._asked()
         curvature = math.tan(self.steer) / self.kind.wheelbase
         along = pull - math.copysign(hold, self.speed)

@@ -111,6 +111,17 @@ def test_steering_lags_and_is_limited_in_rate(world):
     assert vehicle.steer == pytest.approx(before - 0.1 * STEER_RATE)
 
 
+def test_pedals_have_an_end(world):
+    put(world)
+    world.add(2, SEDAN, Body(y=100.0))
+    world.drive(1, Pedals(throttle=5.0, steer=3.0))
+    world.drive(2, Pedals(throttle=1.0, steer=1.0))
+    for _ in range(40):
+        world.step(TICK)
+    assert world.body(1).yaw_rate == world.body(2).yaw_rate > 0.1
+    assert speed(world.body(1)) == speed(world.body(2))
+
+
 @pytest.mark.parametrize('friction', [1.0, 0.4])
 def test_tires_that_are_asked_too_much_understeer(world, friction):
     put(world)
