@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from metadrive.component.vehicle.base_vehicle import BaseVehicle
 from metadrive.component.vehicle.vehicle_type import MVehicle, XLVehicle
-from panda3d.core import LODNode, Mat4, Material, NodePath, Vec3
+from panda3d.core import LODNode, Material, NodePath, Vec3
 
 from impromptu_vla_ros.worlds.kinematic import (
     AIR,
@@ -90,17 +90,15 @@ class Car(BaseVehicle):
             return
         world, body = self.engine.physics_world.dynamic_world, self.body_now()
         self.placed = None if physics else body
-        # Bullet asks only once, when it is attached, what kind of body it is.
-        world.remove(self._body)
-        self._body.set_kinematic(not physics)
+        # Bullet asks only when a body is attached whether it ever moves. With the wheels Panda3D
+        # removes the body too, but does not attach it with them.
+        world.remove(self._body if physics else self.system)
+        self._body.set_static(not physics)
         world.attach(self._body)
         if physics:
             world.attach(self.system)
-            # Panda3D tells Bullet of a change only, and Bullet knows no place since long.
-            self.origin.set_mat(Mat4.ident_mat())
             self.put(body)
         else:
-            world.remove(self.system)
             self.put(Body(body.x, body.y, body.z, body.roll, body.pitch, body.yaw))
 
     def grip(self, friction: float) -> None:

@@ -21,6 +21,7 @@ MODELS = {
     'cone': (('traffic_cone', 'scene.gltf'), 0.0),
     'barrier': (('barrier', 'scene.gltf'), 90.0),
 }
+MEETS = 1.0  # m; MetaDrive's hulls begin at 0.54 m and would pass over what is lower
 BOX = ('box.bam',), 0.0
 
 
@@ -31,9 +32,9 @@ class Prop:
         self.kind, self.placed, self.pedals = kind, Body(), Pedals()
         self._world = engine.physics_world.dynamic_world
         node = BulletRigidBodyNode(kind.name)
-        half = Vec3(0.5 * kind.length, 0.5 * kind.width, 0.5 * kind.height)
+        half = Vec3(0.5 * kind.length, 0.5 * kind.width, 0.5 * max(kind.height, MEETS))
         node.add_shape(BulletBoxShape(half), TransformState.make_pos(Vec3(0.0, 0.0, half[2])))
-        node.set_kinematic(True)
+        node.set_static(True)
         node.set_into_collide_mask(CollisionGroup.Vehicle)
         self._world.attach(node)
         self.ground: NodePath = engine.render.attach_new_node(node)
