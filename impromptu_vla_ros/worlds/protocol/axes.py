@@ -8,7 +8,7 @@ A transform at the wire is [[x, y, z], [pitch, yaw, roll]].
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ Vector = tuple[float, float, float]
 NOWHERE: tuple[Vector, Vector] = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
 
-def flipped(vector: Sequence[float]) -> Vector:
+def flipped(vector: Iterable[float]) -> Vector:
     """Return a location, velocity or acceleration in the other axes, of either kind."""
     x, y, z = (float(value) for value in vector)
     return x, -y, z
