@@ -27,8 +27,9 @@ BLUE, GREEN, RED = range(3)
 def driven(*arguments):
     command = [PYTHON, ROOT / 'test/worlds/metadrive_drives.py', *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    # Neither MetaDrive nor Panda3D may say a word of their own.
-    assert (done.returncode, done.stderr) == (0, '')
+    # Neither MetaDrive nor Panda3D may say a word of their own; some versions of Mesa do.
+    said = [one for one in done.stderr.splitlines() if not one.startswith(('MESA', 'libEGL'))]
+    assert (done.returncode, said) == (0, [])
     return json.loads(done.stdout)
 
 

@@ -19,6 +19,7 @@ from panda3d.core import (
     WindowProperties,
 )
 
+from impromptu_vla_ros.worlds.metadrive.engine import CANNOT_DRAW
 from impromptu_vla_ros.worlds.metadrive.frames import matrix_of
 from impromptu_vla_ros.worlds.simulation import Lens
 
@@ -35,7 +36,12 @@ class Cameras:
         self._mount = NodePath('mount')
         self._camera = self._mount.attach_new_node(Camera('camera', self._lens))
         self._camera.set_h(-90.0)  # Panda3D's cameras look along y
-        self._buffers: dict[tuple[int, int], tuple[Any, Texture]] = {}
+        # The first buffer holds the textures and models for all; it tells early what is missing.
+        self._host: Any = None
+        self._host, texture = self._buffer(16, 16)
+        self._buffers: dict[tuple[int, int], tuple[Any, Texture]] = {
+            (16, 16): (self._host, texture)
+        }
 
     def see(self, lens: Lens, parent: NodePath | None) -> NDArray[Any]:
         """Return what a camera sees now, mounted on a node or in the world: BGRA."""
@@ -57,7 +63,6 @@ class Cameras:
         return picture
 
     def _buffer(self, width: int, height: int) -> tuple[Any, Texture]:
-        first = next(iter(self._buffers.values()), (None,))[0]
         properties = FrameBufferProperties()
         properties.set_rgba_bits(8, 8, 8, 8)
         properties.set_depth_bits(24)
@@ -68,10 +73,11 @@ class Cameras:
             properties,
             WindowProperties.size(width, height),
             GraphicsPipe.BF_refuse_window,
-            *(() if first is None else (first.get_gsg(), first)),
+            *((self._host.get_gsg(), self._host) if self._host else ()),
         )
         if buffer is None:
-            raise RuntimeError(f'MetaDrive cannot draw a picture of {width} by {height} here')
+            raise OSError(f'{CANNOT_DRAW} (It was to draw {width} by {height} pixels.)')
+        buffer.set_active(False)
         texture = Texture()
         buffer.add_render_texture(texture, GraphicsOutput.RTM_copy_ram)
         region = buffer.make_display_region()

@@ -15,10 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# Panda3D reads these when it starts. EGL with Mesa's llvmpipe draws on the CPU.
+# Panda3D reads these when it starts. EGL with Mesa's llvmpipe draws on the CPU; nothing is written
+# to the user's cache.
 SETTINGS = """
 load-display p3headlessgl
-aux-display p3headlessgl
 notify-level fatal
 default-directnotify-level error
 framebuffer-multisample 0
@@ -26,7 +26,13 @@ multisamples 0
 texture-anisotropic-degree 1
 max-texture-dimension 1024
 audio-library-name null
+model-cache-dir
 """
+
+CANNOT_DRAW = (
+    'MetaDrive cannot draw here: EGL does not start. Debian and Ubuntu: apt install '
+    'libegl1 libgl1 libgl1-mesa-dri. The kinematic world needs none of it.'
+)
 
 # What MetaDrive's engine and vehicles look up of its configuration.
 CONFIGURATION = {
@@ -82,10 +88,7 @@ def start() -> Any:
     engine.physics_world.dynamic_world.clear_contact_added_callback()
     engine.pipe = GraphicsPipeSelection.get_global_ptr().make_default_pipe()
     if engine.pipe is None or not engine.pipe.is_valid():
-        raise OSError(
-            'MetaDrive cannot draw here: EGL does not start. Debian and Ubuntu: apt install '
-            'libegl1 libgl1 libgl1-mesa-dri. The kinematic world needs none of it.'
-        )
+        raise OSError(CANNOT_DRAW)
     import gltf
 
     gltf.patch_loader(engine.loader)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from direct.actor.Actor import Actor
 from metadrive.constants import CollisionGroup
 from panda3d.bullet import BulletBoxShape, BulletRigidBodyNode
 from panda3d.core import NodePath, TransformState, TransparencyAttrib, Vec3
@@ -22,6 +23,7 @@ MODELS = {
     'barrier': (('barrier', 'scene.gltf'), 90.0),
 }
 MEETS = 1.0  # m; MetaDrive's hulls begin at 0.54 m and would pass over what is lower
+WALKING = 'Take 001', 10  # the animation and a picture in it
 BOX = ('box.bam',), 0.0
 
 
@@ -44,10 +46,18 @@ class Prop:
         words = (one for word, one in MODELS.items() if word in kind.name)
         path, heading = next(words, BOX)
         frame = self.ground.attach_new_node('frame')
-        model = engine.loader.loadModel(asset('models', *path)).copy_to(frame)
+        if kind.name.startswith('walker.'):
+            model = Actor(asset('models', *path))
+            model.pose(*WALKING)
+            model.reparent_to(frame)
+        else:
+            model = engine.loader.loadModel(asset('models', *path)).copy_to(frame)
+            model.set_transparency(TransparencyAttrib.M_none, 1)  # the barrier's is all clear
         model.set_h(heading)
-        model.set_transparency(TransparencyAttrib.M_none, 1)  # the barrier's texture is all clear
         fit(frame, (kind.length, kind.width, kind.height), 0.0)
+        if kind.name.startswith('walker.'):
+            # Arms and legs reach beyond what is given as a walker's size.
+            frame.set_scale(frame.get_sz())
         shadow(self.ground, kind)
 
     def put(self, body: Body) -> None:
