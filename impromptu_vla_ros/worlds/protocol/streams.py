@@ -12,7 +12,7 @@ from impromptu_vla_ros.worlds.protocol import layouts
 from impromptu_vla_ros.worlds.protocol.rpc import watch_for_loss
 
 BACKLOG = 64 * 2**20  # bytes that a subscriber may be behind
-PATIENCE = 5.0  # s for a connection to say what it wants
+PATIENCE = 2.0  # s for a connection to say what it wants
 
 _log = logging.getLogger(__name__)
 
