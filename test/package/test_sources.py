@@ -25,6 +25,7 @@ PACKAGE_OF = {
     'autoware_vehicle_msgs': None,
     'carla_msgs': None,
     'cv_bridge': None,
+    'msgpack': None,
     'numpy': 'python3-numpy',
     'rosbags': None,
     'safetensors': None,

@@ -3,6 +3,7 @@
 
 import math
 import queue
+import time
 
 import numpy as np
 import pytest
@@ -271,14 +272,21 @@ def test_sensors_go_with_their_parent_and_actors_outlive_their_client(served, wo
     sensor = spawned(world, 'sensor.other.imu', NOWHERE, car)
     second = carla.Client('127.0.0.1', served.port)
     second.set_timeout(LIMIT)
-    seen = second.get_world().get_actors()
-    assert {car.id, sensor.id} <= {actor.id for actor in seen}
+    seen = set()
+    for _ in range(100):
+        # A client hears of the world a moment after it has joined.
+        world.tick()
+        seen = {actor.id for actor in second.get_world().get_actors()}
+        if seen:
+            break
+        time.sleep(0.05)
+    assert {car.id, sensor.id} <= seen
     other = second.get_world().spawn_actor(
         world.get_blueprint_library().find('vehicle.audi.tt'),
         world.get_map().get_spawn_points()[3],
     )
     number = other.id
-    del other, seen, second
+    del other, second
     assert car.destroy()
     world.tick()
     left = {actor.id for actor in world.get_actors()}

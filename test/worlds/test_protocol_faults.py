@@ -21,6 +21,21 @@ def served():
         assert server.process.poll() is None, server.log
 
 
+NOWHERE = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def sensor(name, **attributes):
+    return [0, name, [[key, 4, value] for key, value in attributes.items()]]
+
+
+def camera(**attributes):
+    return sensor('sensor.camera.rgb', **attributes)
+
+
+def imu(**attributes):
+    return sensor('sensor.other.imu', **attributes)
+
+
 def stream_port(client):
     _, [[_, [number, [token]]]] = client.call('get_episode_info')
     return layouts.read_token(token)[1]
@@ -74,6 +89,9 @@ def test_half_a_request_and_a_sudden_end_hurt_nobody(served):
         (('destroy_actor',), 'destroy_actor failed: TypeError'),
         (('destroy_actor', 'x'), 'there is no actor x'),
         (('destroy_actor', [1]), 'destroy_actor failed: TypeError'),
+        (('spawn_actor', imu(sensor_tick='soon'), NOWHERE), 'could not convert'),
+        (('spawn_actor', camera(fov='180'), NOWHERE), 'field of view of 180'),
+        (('spawn_actor', camera(image_size_x='99999'), NOWHERE), 'each side is 1 to'),
         (('spawn_actor', 1, 2), 'spawn_actor failed: TypeError'),
         (('get_physics_control', 10**12), 'there is no actor'),
         (('set_episode_settings', []), 'not enough values'),
@@ -109,12 +127,11 @@ def test_a_subscriber_that_says_nothing_is_cut_off(served):
 
 
 def test_a_subscriber_that_does_not_read_is_cut_off_and_holds_nobody_up(served):
-    camera = [0, 'sensor.camera.rgb', [['image_size_x', 2, '1600'], ['image_size_y', 2, '1200']]]
-    nowhere = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    large = camera(image_size_x='1600', image_size_y='1200')
     with RawClient(served.port) as client:
         settings = [True, False, [True, 0.05], True, 0.01, 10, 0.0, False, 3000.0, 2000.0, True]
         client.call('set_episode_settings', settings)
-        _, [[_, actor]] = client.call('spawn_actor', camera, nowhere)
+        _, [[_, actor]] = client.call('spawn_actor', large, NOWHERE)
         stream, port = layouts.read_token(actor[5])
         with RawClient(port) as slow, RawClient(port) as quick:
             slow.send(stream.to_bytes(4, 'little'))
@@ -129,10 +146,9 @@ def test_a_subscriber_that_does_not_read_is_cut_off_and_holds_nobody_up(served):
 
 
 def test_a_sensor_that_fails_stops_neither_the_world_nor_the_server(served):
-    camera = [0, 'sensor.camera.rgb', [['image_size_x', 2, '13'], ['image_size_y', 2, '8']]]
-    nowhere = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    broken = camera(image_size_x='13', image_size_y='8')
     with RawClient(served.port) as client:
-        _, [[_, actor]] = client.call('spawn_actor', camera, nowhere)
+        _, [[_, actor]] = client.call('spawn_actor', broken, NOWHERE)
         stream, port = layouts.read_token(actor[5])
         with RawClient(port) as listener:
             listener.send(stream.to_bytes(4, 'little'))

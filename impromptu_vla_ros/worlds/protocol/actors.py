@@ -35,11 +35,6 @@ class Actor:
     walk: Vector | None = None
     due: float = 0.0
 
-    @property
-    def senses(self) -> bool:
-        """Return whether it is a sensor."""
-        return self.blueprint.name.startswith('sensor.')
-
 
 def told(actor: Actor, base: int, token: bytes = b'') -> list[Any]:
     """Return an actor as the client reads it; a sensor has a `token` to listen with."""

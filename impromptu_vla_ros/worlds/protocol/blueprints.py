@@ -39,6 +39,11 @@ class Blueprint:
         return self.name.replace('.', ',')
 
     @property
+    def senses(self) -> bool:
+        """Return whether it is a sensor."""
+        return self.name.startswith('sensor.')
+
+    @property
     def walks(self) -> bool:
         """Return whether it is a pedestrian."""
         return self.name.startswith('walker.')

@@ -10,7 +10,7 @@ from impromptu_vla_ros.worlds.protocol import axes, blueprints
 from impromptu_vla_ros.worlds.protocol.actors import Actor, told
 from impromptu_vla_ros.worlds.protocol.clock import Clock
 from impromptu_vla_ros.worlds.protocol.episode import WORLD_STREAM, Episode
-from impromptu_vla_ros.worlds.protocol.payloads import check_camera
+from impromptu_vla_ros.worlds.protocol.payloads import check_sensor
 from impromptu_vla_ros.worlds.protocol.rpc import Call
 from impromptu_vla_ros.worlds.protocol.streams import Streams
 
@@ -80,7 +80,7 @@ class World:
 
     def told(self, actor: Actor) -> list[Any]:
         """Return an actor as the client reads it."""
-        token = self.streams.token(actor.number) if actor.senses else b''
+        token = self.streams.token(actor.number) if actor.blueprint.senses else b''
         return told(actor, self.version.attribute, token)
 
     def spawn(
@@ -88,8 +88,8 @@ class World:
     ) -> list[Any]:
         """Add an actor."""
         blueprint, attributes = blueprints.described(description)
-        if blueprints.is_camera(blueprint.name):
-            check_camera(attributes)
+        if blueprint.senses:
+            check_sensor(blueprint.name, attributes)
         mount = axes.body_of(transform)
         return self.told(self.episode.spawn(blueprint, attributes, mount, parent))
 

@@ -13,6 +13,7 @@ import numpy as np
 from impromptu_vla_ros.core.camera import rotation_from_rpy
 from impromptu_vla_ros.worlds.protocol import axes, contacts, layouts, versions
 from impromptu_vla_ros.worlds.protocol.actors import Actor, told
+from impromptu_vla_ros.worlds.protocol.blueprints import is_camera
 from impromptu_vla_ros.worlds.protocol.episode import Episode
 from impromptu_vla_ros.worlds.simulation import Lens
 
@@ -61,8 +62,11 @@ def _image(actor: Actor, episode: Episode) -> Iterator[bytes]:
     yield b''.join([_head(versions.RGB, actor, episode), size, pixels.data])
 
 
-def check_camera(attributes: dict[str, str]) -> None:
-    """Raise ValueError where a camera's picture could not be made."""
+def check_sensor(name: str, attributes: dict[str, str]) -> None:
+    """Raise ValueError where a sensor of that name could not work so."""
+    float(attributes['sensor_tick'])
+    if not is_camera(name):
+        return
     sides = int(attributes['image_size_x']), int(attributes['image_size_y'])
     if not all(1 <= side <= LARGEST_SIDE for side in sides):
         raise ValueError(f'a picture of {sides} pixels: each side is 1 to {LARGEST_SIDE}')

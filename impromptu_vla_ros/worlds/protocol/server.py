@@ -72,7 +72,11 @@ class Server:
         self._episode.step(seconds)
         self._send_state()
         for actor in self._episode.actors:
-            if actor.senses and self._streams.wanted(actor.number) and self._is_due(actor):
+            if (
+                actor.blueprint.senses
+                and self._streams.wanted(actor.number)
+                and self._is_due(actor)
+            ):
                 self._send_sight(actor)
 
     def _is_due(self, actor: Actor) -> bool:
