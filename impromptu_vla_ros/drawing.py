@@ -12,6 +12,13 @@ from impromptu_vla_ros.core.structs import CameraModel
 
 LINE = (64, 224, 128)
 POINT = (255, 255, 255)
+# From best to worst, in colours that the colour-blind tell apart by their lightness, too.
+TIER_COLOURS = {
+    'fresh': LINE,
+    'held': (255, 200, 40),
+    'stopping': (255, 96, 48),
+    'standing': (200, 120, 255),
+}
 
 
 def draw_plan(

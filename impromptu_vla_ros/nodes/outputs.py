@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the planner publishes: each plan as Path and DrivingPlan, and drawn in on request."""
+"""What the planner publishes: each plan as Path and DrivingPlan, and drawn for who looks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from nav_msgs.msg import Path
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
 
-from impromptu_vla_ros import messages
+from impromptu_vla_ros import marker_messages, messages
 from impromptu_vla_ros.core.structs import CameraImage, Plan
 from impromptu_vla_ros.core.told import in_base_link, relative_poses
 from impromptu_vla_ros.drawing import draw_plan
@@ -33,6 +34,7 @@ class Outputs:
         latest = QoSProfile(depth=1)
         self._path = node.create_lifecycle_publisher(Path, '~/output/path', latest)
         self._plan = node.create_lifecycle_publisher(DrivingPlan, '~/output/plan', latest)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, '~/debug/markers', latest)
         self.autoware = AutowareOutput(
             node,
             parameters.autoware.output,
@@ -63,6 +65,9 @@ class Outputs:
         self._path.publish(messages.path_message(plan))
         name = self._parameters.model.name
         self._plan.publish(messages.driving_plan_message(plan, name, frames))
+        if self._markers.get_subscription_count():
+            wheelbase = self._parameters.vehicle.wheelbase
+            self._markers.publish(marker_messages.plan_markers_message(plan, wheelbase))
 
     def publish_picture(self, told: Plan, picture: CameraImage) -> None:
         """Draw what an answer says into its own picture, rgb8, and publish that."""

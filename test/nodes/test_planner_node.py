@@ -12,6 +12,7 @@ pytest.importorskip('rclpy')
 from rclpy.qos import qos_profile_sensor_data
 from rig import RATE, SPEED, Car, captured, points
 from sensor_msgs.msg import CameraInfo
+from visualization_msgs.msg import MarkerArray
 
 from impromptu_vla_ros.core.structs import Answer
 from impromptu_vla_ros.messages import nanoseconds
@@ -205,6 +206,17 @@ def test_the_plan_is_drawn_on_request(rig):
     greener = pixels[..., 1].astype(int) - pixels[..., 0]
     assert (greener > 60).any()
     assert (greener[:10] < 60).all()  # the sky stays
+
+
+def test_the_plan_is_marked_for_who_listens(rig):
+    _, seen = rig.planner()
+    car, heard = Car(rig.node), []
+    rig.heard(car)
+    rig.node.create_subscription(MarkerArray, '/planner/debug/markers', heard.append, 1)
+    rig.until(lambda: heard and seen.answered, car)
+    text = next(marker for marker in heard[-1].markers if marker.ns == 'text')
+    assert text.header.frame_id == 'odom'
+    assert text.text.startswith(('fresh', 'standing'))
 
 
 def test_the_lens_comes_from_camera_info(rig):
