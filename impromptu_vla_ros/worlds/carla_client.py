@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A CARLA world as a car with cameras: tick it, read it, drive it. No ROS, no thread of its own.
+
+`with CarlaClient(...) as client:` has everything that was spawned destroyed and the world's
+settings as they were at the end, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Condition
+from time import monotonic
+from typing import Any
+
+from impromptu_vla_ros.core.pedals import PedalScale
+from impromptu_vla_ros.core.structs import (
+    Acceleration,
+    CameraImage,
+    ControlCommand,
+    Odometry,
+    Steering,
+)
+from impromptu_vla_ros.worlds import carla_axes
+from impromptu_vla_ros.worlds.camera_feed import Feed, stamp_of
+from impromptu_vla_ros.worlds.carla_errors import (
+    CarlaError,
+    MissingBlueprint,
+    MissingMap,
+    NoServer,
+    ServerSilent,
+    WrongVersion,
+    asking,
+    client_library,
+)
+from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice, EgoVehicle
+from impromptu_vla_ros.worlds.rigs import Mount, Rig
+
+LOADING = 120.0  # s that a server may take to load a map
+WARM_UP = 100  # ticks within which every camera must have sent a picture
+PROBE = 1.0  # s to find out that nobody listens
+
+
+@dataclass(frozen=True)
+class WorldChoice:
+    """
+    Which server, and how its world goes on.
+
+    `map` is a name, empty for the one that is loaded; `opendrive` is the text of a map to make
+    instead. `step` is simulated s per tick; None rides along with a world that goes by itself or
+    that another client ticks. `timeout` is for any answer, `picture_timeout` for the pictures of
+    a tick, s.
+    """
+
+    host: str = '127.0.0.1'
+    port: int = 2000
+    timeout: float = 10.0
+    picture_timeout: float = 2.0
+    map: str = ''
+    opendrive: str = ''
+    step: float | None = 0.05
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    One frame: its stamp (simulated ns), how the ego moves on its rear axle, and the pictures.
+
+    In a ticked world the pictures are of this very frame; else each has a stamp of its own.
+    `skipped` counts the frames that went by since the last scene without us: in a ticked world
+    another client ticks too. `silent` names cameras of which a picture was due that did not come.
+    """
+
+    frame: int
+    stamp: int
+    odometry: Odometry
+    acceleration: Acceleration
+    steering: Steering
+    images: tuple[CameraImage, ...] = ()
+    silent: tuple[str, ...] = ()
+    skipped: int = 0
+
+
+@dataclass
+class _Episode:
+    """What one connection holds."""
+
+    world: Any
+    settings: Any
+    ego: EgoVehicle
+    feeds: list[Feed] = field(default_factory=list)
+
+
+class CarlaClient:
+    """
+    A connection to a server, with our car and its cameras in the world.
+
+    Nothing happens before `open`. Every method raises a CarlaError; after one of them `reconnect`
+    begins anew. Exactly one client may tick a world.
+    """
+
+    def __init__(
+        self,
+        choice: WorldChoice | None = None,
+        ego: EgoChoice | None = None,
+        rig: Rig | None = None,
+        scale: PedalScale | None = None,
+    ) -> None:
+        self.choice = choice or WorldChoice()
+        self._ego_choice = ego or EgoChoice()
+        self._rig = rig or Rig(())
+        self._scale = scale or PedalScale()
+        self._arrived = Condition()
+        self._episode: _Episode | None = None
+        self._client: Any = None
+        self._frame = 0
+        self._speed = 0.0
+        self._was_owned = False
+        self._original: Any = None
+
+    def __enter__(self) -> CarlaClient:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What there is
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the car and its cameras are in the world."""
+        return self._episode is not None
+
+    @property
+    def world(self) -> Any:
+        """Return the carla.World, for what is beyond our car: traffic, maps."""
+        return self._opened.world
+
+    @property
+    def client(self) -> Any:
+        """Return the carla.Client."""
+        return self._client
+
+    @property
+    def ego(self) -> EgoVehicle:
+        """Return our car."""
+        return self._opened.ego
+
+    @property
+    def chassis(self) -> carla_axes.Chassis:
+        """Return the axles and the steering of our car."""
+        return self._opened.ego.chassis
+
+    @property
+    def rig(self) -> Rig:
+        """Return the cameras."""
+        return self._rig
+
+    @property
+    def cameras(self) -> dict[str, Any]:
+        """Return the carla.Sensor of each camera."""
+        return {feed.mount.name: feed.sensor for feed in self._opened.feeds}
+
+    @property
+    def _opened(self) -> _Episode:
+        if self._episode is None:
+            raise ServerSilent('not connected: open the client first, or reconnect')
+        return self._episode
+
+    # Connecting
+
+    def open(self) -> Scene:
+        """Connect, choose the map, put the car and its cameras there; return the first scene."""
+        library = client_library()
+        self._connect(library)
+        try:
+            with asking('preparing the world'):
+                return self._prepared(library)
+        except BaseException:
+            self.close()
+            raise
+
+    def reconnect(self) -> Scene:
+        """Begin anew, as after a restart of the server; what was ours before is ours again."""
+        self.close()
+        return self.open()
+
+    def close(self) -> None:
+        """Destroy what we spawned and restore the settings, as far as the server still answers."""
+        episode, self._episode = self._episode, None
+        if episode is None:
+            return
+        self._was_owned = episode.ego.owned
+        for feed in episode.feeds:
+            with suppress(RuntimeError):
+                feed.stop()
+        try:
+            with asking('leaving the world'):
+                for feed in episode.feeds:
+                    if feed.sensor.is_alive:
+                        feed.sensor.destroy()
+                episode.ego.destroy()
+                self._was_owned = False
+                episode.world.apply_settings(episode.settings)
+                self._original = None
+        except CarlaError:
+            pass  # the server is gone, and all that was in it; or `open` finds it again
+
+    def _connect(self, library: Any) -> None:
+        host, port = self.choice.host, self.choice.port
+        try:
+            socket.create_connection((host, port), min(PROBE, self.choice.timeout)).close()
+        except OSError as error:
+            raise NoServer(
+                f'nobody listens at {host}:{port} ({error}): start CARLA, or `impromptu-vla '
+                f'world --port {port}`'
+            ) from error
+        client = library.Client(host, port)
+        client.set_timeout(self.choice.timeout)
+        with asking(f'connecting to {host}:{port}'):
+            server = client.get_server_version()
+        ours = client.get_client_version()
+        if _release(ours) != _release(server):
+            raise WrongVersion(
+                f'the server at {host}:{port} is CARLA {server}, the client {ours}: they must be '
+                f'the same; pip install carla=={_release(server)}'
+            )
+        self._client = client
+
+    def _prepared(self, library: Any) -> Scene:
+        world = self._chosen_world()
+        settings = self._original = self._original or world.get_settings()
+        owned, self._was_owned = self._was_owned, False
+        ego = EgoVehicle(library, world, self._ego_choice, self._scale)
+        ego.owned = ego.owned or owned
+        episode = self._episode = _Episode(world, settings, ego)
+        self._apply_settings(world)
+        self._go_on()
+        ego.measure()
+        self._remove_leftovers(world)
+        for mount in self._rig.cameras:
+            sensor = self._camera(library, world, mount)
+            episode.feeds.append(Feed(mount, sensor, self._arrived))
+        return self._warmed_up()
+
+    def _chosen_world(self) -> Any:
+        choice, client = self.choice, self._client
+        client.set_timeout(max(LOADING, choice.timeout))
+        try:
+            if choice.opendrive:
+                return client.generate_opendrive_world(choice.opendrive)
+            if choice.map:
+                names = [name.rpartition('/')[2] for name in client.get_available_maps()]
+                wanted = choice.map.rpartition('/')[2]
+                if wanted not in names:
+                    raise MissingMap(
+                        f'the server has no map {choice.map!r}; it has: {", ".join(names)}'
+                    )
+                client.load_world_if_different(choice.map)
+            return client.get_world()
+        finally:
+            client.set_timeout(choice.timeout)
+
+    def _apply_settings(self, world: Any) -> None:
+        if self.choice.step is None:
+            return
+        settings = world.get_settings()
+        settings.synchronous_mode = True
+        settings.fixed_delta_seconds = self.choice.step
+        settings.no_rendering_mode = not self._rig.cameras
+        world.apply_settings(settings)
+
+    def _remove_leftovers(self, world: Any) -> None:
+        """Destroy our cameras of a connection that was lost."""
+        for actor in world.get_actors().filter('sensor.camera.*'):
+            if actor.attributes.get('role_name', '').startswith(self._role('')):
+                actor.destroy()
+
+    def _role(self, camera: str) -> str:
+        return f'{self._ego_choice.role}/{camera}'
+
+    def _camera(self, library: Any, world: Any, mount: Mount) -> Any:
+        kinds = world.get_blueprint_library().filter('sensor.camera.rgb')
+        if not kinds:
+            raise MissingBlueprint('the server has no sensor.camera.rgb')
+        kind = kinds[0]
+        given = {
+            'role_name': self._role(mount.name),
+            'image_size_x': mount.width,
+            'image_size_y': mount.height,
+            'fov': mount.fov,
+            'sensor_tick': self._rig.period,
+        }
+        for name, value in given.items():
+            kind.set_attribute(name, str(value))
+        there = carla_axes.mounted_at(library, mount, self.chassis)
+        return world.spawn_actor(kind, there, attach_to=self._opened.ego.actor)
+
+    def _warmed_up(self) -> Scene:
+        """Go on until every camera has sent a picture: the client does not say when it listens."""
+        feeds, end = self._opened.feeds, monotonic() + self.choice.timeout
+        for _ in range(WARM_UP):
+            self._go_on()
+            with self._arrived:
+                self._arrived.wait_for(lambda: all(map(_began, feeds)), 0.1)
+            if all(map(_began, feeds)):
+                break
+            if monotonic() > end:
+                break
+        for feed in feeds:
+            feed.take(None)
+        return self.tick()
+
+    # Going on
+
+    def tick(self) -> Scene:
+        """
+        Let one step go by and return what is then.
+
+        A world that is not ours to tick: wait for its next frame.
+        """
+        before = self._frame
+        snapshot = self._go_on()
+        stamp = stamp_of(snapshot.timestamp.elapsed_seconds)
+        odometry, acceleration, steering = self._opened.ego.read(snapshot, stamp)
+        self._speed = odometry.vx
+        images = self._pictures(snapshot)
+        return Scene(
+            snapshot.frame,
+            stamp,
+            odometry,
+            acceleration,
+            steering,
+            images,
+            tuple(feed.mount.name for feed in self._opened.feeds if feed.silent),
+            max(0, snapshot.frame - before - 1),
+        )
+
+    def apply(self, command: ControlCommand) -> None:
+        """Drive as a command says, at the speed of the last scene."""
+        self._opened.ego.apply(command, self._speed)
+
+    def _go_on(self) -> Any:
+        world, timeout = self._opened.world, self.choice.timeout
+        with asking('ticking' if self.choice.step else 'waiting for a frame'):
+            if self.choice.step is None:
+                snapshot = world.wait_for_tick(timeout)
+            else:
+                world.tick(timeout)
+                snapshot = world.get_snapshot()
+        self._frame = snapshot.frame
+        return snapshot
+
+    def _pictures(self, snapshot: Any) -> tuple[CameraImage, ...]:
+        feeds, step = self._opened.feeds, self.choice.step
+        if step is None:
+            return tuple(image for feed in feeds for image in feed.take(None))
+        time = snapshot.timestamp.elapsed_seconds
+        with self._arrived:
+            due = [feed for feed in feeds if feed.due(time, self._rig.period, step)]
+            # Who is silent already is not waited for again.
+            awaited = [feed for feed in due if not feed.silent]
+            self._arrived.wait_for(
+                lambda: all(feed.has(snapshot.frame) for feed in awaited),
+                self.choice.picture_timeout,
+            )
+            for feed in awaited:
+                feed.silent = not feed.has(snapshot.frame)
+        return tuple(image for feed in feeds for image in feed.take(snapshot.frame))
+
+
+def _began(feed: Feed) -> bool:
+    return feed.newest is not None
+
+
+def _release(version: str) -> str:
+    """Return the release of a version such as 0.9.16-dirty."""
+    found = re.match(r'\d+(\.\d+)*', version)
+    return found[0] if found else version
