@@ -9,6 +9,13 @@ import pytest
 BESIDE = Path(__file__).parents[2] / 'shared' / 'data'
 
 
+def pytest_addoption(parser):
+    """Say where the server of `-m carla` listens."""
+    group = parser.getgroup('carla')
+    group.addoption('--carla-host', default='127.0.0.1', help='host of a CARLA server')
+    group.addoption('--carla-port', type=int, default=2000, help='its port')
+
+
 @pytest.fixture(scope='session')
 def data():
     """Return the folder of recorded driving data; skip where it is not."""

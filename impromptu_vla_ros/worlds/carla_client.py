@@ -41,7 +41,7 @@ from impromptu_vla_ros.worlds.rigs import Mount, Rig
 
 LOADING = 120.0  # s that a server may take to load a map
 WARM_UP = 100  # ticks within which every camera must have sent a picture
-PROBE = 1.0  # s to find out that nobody listens
+PROBE = 1.0  # s to find out that nobody is there
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class _Episode:
 
     world: Any
     settings: Any
-    ego: EgoVehicle
+    ego: EgoVehicle | None = None
     feeds: list[Feed] = field(default_factory=list)
 
 
@@ -148,12 +148,14 @@ class CarlaClient:
     @property
     def ego(self) -> EgoVehicle:
         """Return our car."""
-        return self._opened.ego
+        ego = self._opened.ego
+        assert ego is not None
+        return ego
 
     @property
     def chassis(self) -> carla_axes.Chassis:
         """Return the axles and the steering of our car."""
-        return self._opened.ego.chassis
+        return self.ego.chassis
 
     @property
     def rig(self) -> Rig:
@@ -194,16 +196,20 @@ class CarlaClient:
         episode, self._episode = self._episode, None
         if episode is None:
             return
-        self._was_owned = episode.ego.owned
+        self._was_owned = episode.ego.owned if episode.ego else self._was_owned
         for feed in episode.feeds:
             with suppress(RuntimeError):
                 feed.stop()
+        self._client.set_timeout(min(PROBE, self.choice.timeout))
         try:
             with asking('leaving the world'):
+                # Of a server that is gone the client says so at each actor, a time-out later.
+                self._client.get_server_version()
                 for feed in episode.feeds:
                     if feed.sensor.is_alive:
                         feed.sensor.destroy()
-                episode.ego.destroy()
+                if episode.ego:
+                    episode.ego.destroy()
                 self._was_owned = False
                 episode.world.apply_settings(episode.settings)
                 self._original = None
@@ -234,11 +240,12 @@ class CarlaClient:
     def _prepared(self, library: Any) -> Scene:
         world = self._chosen_world()
         settings = self._original = self._original or world.get_settings()
-        owned, self._was_owned = self._was_owned, False
-        ego = EgoVehicle(library, world, self._ego_choice, self._scale)
-        ego.owned = ego.owned or owned
-        episode = self._episode = _Episode(world, settings, ego)
+        episode = self._episode = _Episode(world, settings)
         self._apply_settings(world)
+        # Before the first frame a client knows of no actors.
+        self._go_on()
+        ego = episode.ego = EgoVehicle(library, world, self._ego_choice, self._scale)
+        ego.owned, self._was_owned = ego.owned or self._was_owned, False
         self._go_on()
         ego.measure()
         self._remove_leftovers(world)
@@ -271,7 +278,6 @@ class CarlaClient:
         settings = world.get_settings()
         settings.synchronous_mode = True
         settings.fixed_delta_seconds = self.choice.step
-        settings.no_rendering_mode = not self._rig.cameras
         world.apply_settings(settings)
 
     def _remove_leftovers(self, world: Any) -> None:
@@ -298,7 +304,7 @@ class CarlaClient:
         for name, value in given.items():
             kind.set_attribute(name, str(value))
         there = carla_axes.mounted_at(library, mount, self.chassis)
-        return world.spawn_actor(kind, there, attach_to=self._opened.ego.actor)
+        return world.spawn_actor(kind, there, attach_to=self.ego.actor)
 
     def _warmed_up(self) -> Scene:
         """Go on until every camera has sent a picture: the client does not say when it listens."""
@@ -326,7 +332,7 @@ class CarlaClient:
         before = self._frame
         snapshot = self._go_on()
         stamp = stamp_of(snapshot.timestamp.elapsed_seconds)
-        odometry, acceleration, steering = self._opened.ego.read(snapshot, stamp)
+        odometry, acceleration, steering = self.ego.read(snapshot, stamp)
         self._speed = odometry.vx
         images = self._pictures(snapshot)
         return Scene(
@@ -342,7 +348,7 @@ class CarlaClient:
 
     def apply(self, command: ControlCommand) -> None:
         """Drive as a command says, at the speed of the last scene."""
-        self._opened.ego.apply(command, self._speed)
+        self.ego.apply(command, self._speed)
 
     def _go_on(self) -> Any:
         world, timeout = self._opened.world, self.choice.timeout

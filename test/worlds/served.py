@@ -30,9 +30,9 @@ def environment(*paths):
 class Served:
     """A server's process: its port, and what it logged so far."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, port=0):
         self.process = subprocess.Popen(
-            [sys.executable, *arguments, '--port', '0', '--end-with-parent'],
+            [sys.executable, *arguments, '--port', str(port), '--end-with-parent'],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -14,7 +14,7 @@ from impromptu_vla_ros.worlds.protocol.calls import World
 from impromptu_vla_ros.worlds.protocol.episode import Episode
 from impromptu_vla_ros.worlds.protocol.rpc import Call
 
-FRONT = (2, 1)  # front wheels of CARLA's VehicleWheelLocation: right, left
+FRONT = (0, 1)  # front wheels of CARLA's VehicleWheelLocation: left, right
 
 
 class ActorCalls:
