@@ -61,6 +61,16 @@ def decode(image: CameraImage) -> CameraImage:
     )
 
 
+def to_jpeg(image: CameraImage, quality: int) -> bytes:
+    """Return a `bgra8` picture as JPEG, whose colours have half the resolution."""
+    size, data = (image.width, image.height), image.data
+    # Pillow reads the padded byte of each pixel over: no copy is made of the channels.
+    picture = Image.frombuffer('RGB', size, data, 'raw', 'BGRX', image.step, 1)
+    file = io.BytesIO()
+    picture.save(file, 'JPEG', quality=quality)
+    return file.getvalue()
+
+
 def _check_size(image: CameraImage, width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise InputError(f'picture of camera {image.camera} has no pixels: {width}x{height}')

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from impromptu_vla_ros.nodes.bridge_parameters import BridgeParameters
 from impromptu_vla_ros.nodes.controller_parameters import ControllerParameters
 from impromptu_vla_ros.nodes.parameters import CAMERAS, Entry, PlannerParameters, entries
 from impromptu_vla_ros.nodes.shadow_parameters import ShadowParameters
@@ -22,6 +23,7 @@ NODES: dict[str, Any] = {
     'planner': PlannerParameters(),
     'controller': ControllerParameters(),
     'shadow': ShadowParameters(),
+    'carla_bridge': BridgeParameters(),
 }
 
 YAML_HEAD = """\

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `carla_bridge` executable: a car in a CARLA world as topics, driven by commands."""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from impromptu_vla_ros import messages
+from impromptu_vla_ros.core.controller import BRAKING, DISENGAGED
+from impromptu_vla_ros.core.navigation import navigation_command
+from impromptu_vla_ros.core.structs import ControlCommand, FloatArray, InputError
+from impromptu_vla_ros.msg import DriveCommand
+from impromptu_vla_ros.nodes import health
+from impromptu_vla_ros.nodes.bridge_outputs import BridgeOutputs
+from impromptu_vla_ros.nodes.bridge_parameters import EXIT, LOCKSTEP, BridgeParameters
+from impromptu_vla_ros.nodes.declaring import ParameterError, declare
+from impromptu_vla_ros.worlds import carla_errors
+from impromptu_vla_ros.worlds.carla_client import CarlaClient, Scene, WorldChoice
+from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice
+from impromptu_vla_ros.worlds.map_route import route_between
+from impromptu_vla_ros.worlds.rigs import Rig, RigError, rig_named
+
+# What a further try does not mend.
+FATAL = (
+    carla_errors.MissingClient,
+    carla_errors.WrongVersion,
+    carla_errors.MissingMap,
+    carla_errors.MissingBlueprint,
+)
+POLL = 0.005  # s between two looks whether a command is overdue, or a frame is there
+TICKERS_REMEDY = (
+    'another client ticks this world too: let exactly one tick it (step: 0 rides along)'
+)
+
+
+class BridgeNode(Node):
+    """
+    Let the world go on, publish what the car sees, and drive it as the newest command says.
+
+    Options are those of rclpy's Node. Raises ParameterError for a parameter that cannot be.
+    `failed` says why it cannot go on, nothing while it can.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('carla_bridge', **options)
+        self.parameters: BridgeParameters = declare(self, BridgeParameters())
+        given = self.parameters
+        if given.mode == LOCKSTEP and not given.step:
+            raise ParameterError('mode lockstep ticks the world: step must be above 0')
+        self._destination = _point(given.destination)
+        rig = _rig(given)
+        self.client = CarlaClient(_world(given), _ego(given), rig, given.pedals)
+        self.failed = ''
+        self._lost = 'not connected yet'
+        self._scene: Scene | None = None
+        self._route: FloatArray | None = None
+        self._told = ControlCommand(0, BRAKING)
+        self._heard = self._published = self._reported = monotonic()
+        self._why = 'no command yet'
+        self._counts: Counter[str] = Counter()
+        self._frames = 0
+        self.outputs = BridgeOutputs(self, given, rig)
+        self._commands = self.create_subscription(
+            DriveCommand, '~/input/command', self._on_command, QoSProfile(depth=10)
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        period = given.step / given.speed if given.mode != LOCKSTEP and given.step else POLL
+        self.create_timer(period, self._on_time, clock=steady)
+        self.create_timer(given.server.retry, self._connect, clock=steady)
+        self.create_timer(1.0, self._report, clock=steady)
+        self._connect()
+
+    def close(self) -> None:
+        """Take out of the world what we put there, and leave the graph."""
+        self.client.close()
+        self.outputs.close()
+        self.destroy_node()
+
+    # The world
+
+    def _connect(self) -> None:
+        if self.client.is_open or self.failed:
+            return
+        try:
+            scene = self.client.open()
+            if self._destination is not None:
+                chart, start = self.client.world.get_map(), scene.odometry.pose
+                self._route = route_between(chart, start, self._destination)
+        except FATAL as error:
+            self.failed = str(error)
+        except carla_errors.CarlaError as error:
+            self._lose(error)
+        else:
+            chassis = self.client.chassis
+            self.get_logger().info(
+                f'in the world: wheelbase {chassis.wheelbase:.2f} m, steering up to '
+                f'{chassis.max_steer:.2f} rad'
+            )
+            self._lost = ''
+            self._publish(scene)
+
+    def _lose(self, error: Exception) -> None:
+        if str(error) != self._lost:
+            self.get_logger().error(str(error))
+        self._lost, self._scene = str(error), None
+        self._counts['connections lost'] += self.client.is_open
+        self.client.close()
+
+    def _on_time(self) -> None:
+        if not self.client.is_open:
+            return
+        overdue = monotonic() - self._heard > self.parameters.command_timeout
+        if self.parameters.mode == LOCKSTEP:
+            overdue = monotonic() - self._published > self.parameters.command_timeout
+            if not overdue:
+                return
+        if overdue:
+            missed = f'no command came for {self.parameters.command_timeout:g} s'
+            self._counts['commands missed'] += 1
+            self._brake(missed)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Drive as was told, let a step go by, and publish what is then."""
+        try:
+            if self.parameters.ego.drive:
+                self.client.apply(self._told)
+            scene = self.client.tick()
+        except carla_errors.EgoGone as error:
+            self._lose(error)
+            if self.parameters.ego.when_gone == EXIT:
+                self.failed = str(error)
+        except carla_errors.CarlaError as error:
+            self._lose(error)
+        else:
+            self._publish(scene)
+
+    def _publish(self, scene: Scene) -> None:
+        self._scene = scene
+        self._frames += 1
+        if self.parameters.step:
+            self._counts['frames ticked by others'] += scene.skipped
+        self.outputs.publish(scene)
+        self._published = monotonic()
+        if self._route is not None:
+            odometry = scene.odometry
+            self.outputs.navigate(navigation_command(self._route, odometry.pose, odometry.vx))
+
+    # The commands
+
+    def _on_command(self, message: Any) -> None:
+        try:
+            command = messages.command_from_message(message)
+        except InputError as error:
+            self._counts['commands refused'] += 1
+            self._brake(f'the command cannot be read: {error}')
+            return
+        waiting = self.parameters.mode == LOCKSTEP
+        if waiting and (self._scene is None or command.stamp != self._scene.stamp):
+            self._counts['commands of another stamp'] += 1
+            return
+        self._heard = monotonic()
+        if command.mode == DISENGAGED:
+            self._brake('the controller is not engaged')
+        else:
+            self._told, self._why = command, ''
+        if waiting:
+            self._go_on()
+
+    def _brake(self, why: str) -> None:
+        if why != self._why:
+            self.get_logger().warning(f'brakes: {why}')
+        self._told = replace(self._told, mode=BRAKING, acceleration=-self.parameters.brake)
+        self._why = why
+
+    # What it says of itself
+
+    def _report(self) -> None:
+        now = monotonic()
+        rate = self._frames / max(now - self._reported, 1e-3)
+        self._frames, self._reported = 0, now
+        statuses = [
+            health.status('world', *self._world_findings(rate)),
+            health.status('cameras', *self._camera_findings()),
+            health.status('commands', *self._command_findings()),
+        ]
+        stamp, name = self.get_clock().now().to_msg(), self.get_fully_qualified_name()
+        self._diagnostics.publish(health.diagnostics(name, stamp, statuses))
+
+    def _world_findings(self, rate: float) -> tuple[health.Found, dict[str, object]]:
+        server = self.parameters.server
+        values: dict[str, object] = {
+            'server': f'{server.host}:{server.port}',
+            'rate': f'{rate:.1f} Hz',
+            'simulated speed': f'{rate * self.parameters.step:.2f}',
+            **self._counts,
+        }
+        found: health.Found = [(health.ERROR, self._lost)] if self._lost else []
+        skipped = self._counts.pop('frames ticked by others', 0)
+        if skipped:
+            found.append((health.ERROR, f'{TICKERS_REMEDY}: {skipped} frames'))
+        if self.client.is_open and not self.client.chassis.measured:
+            found.append((health.WARN, 'the axles are guessed: the wheels do not say where'))
+        return found, values
+
+    def _camera_findings(self) -> tuple[health.Found, dict[str, object]]:
+        silent = self._scene.silent if self._scene else ()
+        found: health.Found = [
+            (health.ERROR, f'camera {name} is silent: was it destroyed?') for name in silent
+        ]
+        return found, {'cameras': ', '.join(self.client.rig.names)}
+
+    def _command_findings(self) -> tuple[health.Found, dict[str, object]]:
+        values: dict[str, object] = {
+            'topic': self._commands.topic_name,
+            'mode': self._told.mode,
+            'acceleration': f'{self._told.acceleration:.2f} m/s^2',
+            'tire angle': f'{self._told.tire_angle:.3f} rad',
+        }
+        if not self.parameters.ego.drive:
+            return [(health.OK, 'it only looks on')], values
+        return [(health.WARN, f'brakes: {self._why}')] if self._why else [], values
+
+
+def _world(given: BridgeParameters) -> WorldChoice:
+    server = given.server
+    try:
+        opendrive = Path(server.opendrive).read_text('utf-8') if server.opendrive else ''
+    except OSError as error:
+        raise ParameterError(f'parameter server.opendrive: {error}') from error
+    return WorldChoice(
+        host=server.host,
+        port=server.port,
+        timeout=server.timeout,
+        picture_timeout=given.rig.timeout,
+        map=server.map,
+        opendrive=opendrive,
+        step=given.step or None,
+    )
+
+
+def _ego(given: BridgeParameters) -> EgoChoice:
+    return EgoChoice(given.ego.role, given.ego.blueprint, given.ego.spawn_point)
+
+
+def _rig(given: BridgeParameters) -> Rig:
+    try:
+        rig = rig_named(given.rig.name)
+    except RigError as error:
+        raise ParameterError(f'parameter rig.name: {error}') from error
+    rig = rig.scaled(given.rig.width) if given.rig.width else rig
+    return replace(rig, period=given.rig.period or rig.period)
+
+
+def _point(text: str) -> tuple[float, float] | None:
+    if not text:
+        return None
+    try:
+        x, y = map(float, text.split(','))
+    except ValueError as error:
+        raise ParameterError(f'parameter destination is {text!r}: write x,y in m') from error
+    return x, y
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the bridge until SIGINT or SIGTERM; return the exit code."""
+    # What the client's own code throws in its threads ends the process: let it say where.
+    faulthandler.enable()
+    rclpy.init(args=arguments)
+    node = None
+    try:
+        node = BridgeNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while rclpy.ok() and not node.failed:
+            executor.spin_once(timeout_sec=0.1)
+    except ParameterError as error:
+        print(f'carla_bridge: {error}', file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except Exception:
+        # A signal ends rclpy's context in the midst of a callback, and whatever needs it raises.
+        if rclpy.ok():
+            raise
+    finally:
+        if node is not None:
+            node.close()
+        rclpy.try_shutdown()
+    if node is not None and node.failed:
+        print(f'carla_bridge: {node.failed}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
