@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan drawn into the picture it was made from."""
+"""A plan drawn into a picture: of the camera it was made from, or from above."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from impromptu_vla_ros.core.camera import ground_points, project
-from impromptu_vla_ros.core.structs import CameraModel
+from impromptu_vla_ros.core.parts import parts, wall, waypoints
+from impromptu_vla_ros.core.structs import CameraModel, FloatArray, Plan
 
 LINE = (64, 224, 128)
 POINT = (255, 255, 255)
@@ -19,6 +24,21 @@ TIER_COLOURS = {
     'stopping': (255, 96, 48),
     'standing': (200, 120, 255),
 }
+# m: how wide a plan is drawn, its dashes, and the stop wall's width and height.
+RIBBON, DASH, WALL = 0.9, 1.0, (3.0, 0.9)
+FAINT, PLAIN, STRONG = 80, 130, 185
+
+# Points (n, 3) in the plan's frame → pixels (n, 2), NaN where out of sight.
+Place = Callable[[FloatArray], FloatArray]
+
+
+@lru_cache
+def font(size: int) -> Any:
+    """Return Pillow's own font; before Pillow 10.1 it has one size only."""
+    try:
+        return ImageFont.load_default(size)
+    except TypeError:
+        return ImageFont.load_default()
 
 
 def draw_plan(
@@ -45,3 +65,62 @@ def draw_plan(
     for u, v in marks[inside] * scale:
         canvas.ellipse((u - thick, v - thick, u + thick, v + thick), fill=POINT, outline=LINE)
     return np.asarray(picture)
+
+
+def draw_parts(
+    picture: Image.Image, plan: Plan, place: Place, ahead: float, dot: float = 3.0
+) -> None:
+    """
+    Draw a plan's parts into an RGB picture, in the colour of its tier.
+
+    Faint: the blend; strong, with a dot of `dot` px every 0.5 s: what the model spoke of; dashed:
+    the extension. A wall stands `ahead` m before the pose at which the plan stops. `place` says
+    where points of the plan's frame lie in the picture.
+    """
+    canvas = ImageDraw.Draw(picture, 'RGBA')
+    colour, found = TIER_COLOURS[plan.tier], parts(plan)
+    extension = _ribbon(found.extension)
+    step = max(1, round(DASH / 0.25))
+    for k in range(0, max(extension.shape[1] - 1, 0), 2 * step):
+        _fill(canvas, extension[:, k : k + step + 1], place, (*colour, PLAIN))
+    _fill(canvas, _ribbon(found.blend), place, (*colour, FAINT))
+    _fill(canvas, _ribbon(found.own), place, (*colour, STRONG))
+    spots = place(_flat(waypoints(plan)))
+    for u, v in spots[np.isfinite(spots).all(axis=1)]:
+        canvas.ellipse((u - dot, v - dot, u + dot, v + dot), fill=POINT, outline=colour)
+    if found.stop is not None:
+        # It leans, so that it is seen from above, too.
+        low, high = (wall(found.stop, at, WALL[0]) for at in (ahead, ahead + WALL[1]))
+        sides = np.stack([_flat(low), _flat(high) + [0.0, 0.0, WALL[1]]])
+        red = TIER_COLOURS['stopping']
+        _fill(canvas, sides, place, (*red, PLAIN), outline=red)
+
+
+def _ribbon(poses: FloatArray) -> FloatArray:
+    """Return the left and the right side (2, n, 3) of a band on the ground along poses."""
+    if not len(poses):
+        return np.zeros((2, 0, 3))
+    middle = ground_points(poses[:, :2])
+    steps = np.gradient(middle[:, :2], axis=0)
+    lengths = np.maximum(np.hypot(*steps.T), 1e-9)
+    side = 0.5 * RIBBON * np.column_stack([-steps[:, 1], steps[:, 0], 0.0 * lengths])
+    side /= lengths[:, None]
+    return np.stack([middle + side, middle - side])
+
+
+def _fill(
+    canvas: ImageDraw.ImageDraw,
+    sides: FloatArray,
+    place: Place,
+    fill: tuple[int, ...],
+    outline: tuple[int, int, int] | None = None,
+) -> None:
+    left, right = place(sides[0]), place(sides[1])
+    seen = np.isfinite(left).all(axis=1) & np.isfinite(right).all(axis=1)
+    if seen.sum() > 1:
+        corners = np.concatenate([left[seen], right[seen][::-1]])
+        canvas.polygon(corners.ravel().tolist(), fill=fill, outline=outline)
+
+
+def _flat(points: FloatArray) -> FloatArray:
+    return np.column_stack([points[:, :2], np.zeros(len(points))])

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from impromptu_vla_ros.core.parts import parts, wall
+from impromptu_vla_ros.core.parts import parts, wall, waypoints
 from impromptu_vla_ros.core.structs import FloatArray, Plan, Pose
 from impromptu_vla_ros.drawing import POINT, TIER_COLOURS
 from impromptu_vla_ros.messages import duration_message, pose_message, time_message
@@ -17,8 +17,6 @@ LIFETIME = 1.0
 # m: lines lie above the road, so that no ground hides them; a lane is 3.5 wide, a stop wall
 # (as Autoware's virtual walls) less.
 LIFT, THICK, WALL = 0.1, 0.25, (0.1, 3.0, 1.5)
-# A dot per waypoint of the models.
-SPACING = 0.5
 
 
 def plan_markers_message(plan: Plan, wheelbase: float) -> Any:
@@ -33,18 +31,13 @@ def plan_markers_message(plan: Plan, wheelbase: float) -> Any:
 
     colour, found = TIER_COLOURS[plan.tier], parts(plan)
     dashes = found.extension[: len(found.extension) // 2 * 2]
-    dots = [pose for t, pose in zip(plan.times, plan.poses) if _on_grid(float(t))]
     blend = _lines(plan, 'blend', Marker.LINE_STRIP, found.blend, colour, 0.45)
     own = _lines(plan, 'model', Marker.LINE_STRIP, found.own, colour, 1.0)
     extension = _lines(plan, 'extension', Marker.LINE_LIST, dashes, colour, 0.7)
-    waypoints = _lines(plan, 'waypoints', Marker.SPHERE_LIST, dots, POINT, 1.0)
+    dots = _lines(plan, 'waypoints', Marker.SPHERE_LIST, waypoints(plan), POINT, 1.0)
     return MarkerArray(
-        markers=[blend, own, extension, waypoints, _wall(plan, found.stop, wheelbase), _text(plan)]
+        markers=[blend, own, extension, dots, _wall(plan, found.stop, wheelbase), _text(plan)]
     )
-
-
-def _on_grid(time: float) -> bool:
-    return time > 0.0 and abs(time / SPACING - round(time / SPACING)) < 1e-6
 
 
 def _marker(plan: Plan, name: str, kind: int, there: bool) -> Any:

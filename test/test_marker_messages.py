@@ -67,7 +67,7 @@ def test_the_parts_are_told_apart():
     assert extension.type == Marker.LINE_LIST
     assert ys(extension) == pytest.approx([3.0, 3.2, 3.4, 3.6, 3.8, 4.0])
     assert blend.color.a < extension.color.a < own.color.a
-    assert ys(markers['waypoints']) == pytest.approx([1.0, 2.0, 3.0, 4.0])
+    assert ys(markers['waypoints']) == pytest.approx([1.0, 2.0, 3.0])
     assert markers['text'].text == 'fresh, 1.2 s old\n2.0 m/s'
 
 

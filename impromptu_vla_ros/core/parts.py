@@ -12,6 +12,8 @@ from impromptu_vla_ros.core.structs import FloatArray, Plan, Pose
 
 # A plan that is slower than this, m/s, has come to a stop.
 STILL = 0.05
+# Between the waypoints of the models, s.
+SPACING = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,13 @@ def parts(plan: Plan) -> Parts:
         extension=_line(plan.poses[max(end - 1, 0) :]),
         stop=Pose(*map(float, plan.poses[still[0]])) if len(still) else None,
     )
+
+
+def waypoints(plan: Plan) -> FloatArray:
+    """Return the poses (n, 3) at 0.5, 1.0, … s of what the model itself spoke of."""
+    times = np.asarray(plan.times[: plan.extended_from])
+    grid = times / SPACING
+    return plan.poses[: len(times)][(times > 0.0) & (np.abs(grid - np.rint(grid)) < 1e-6)]
 
 
 def wall(stop: Pose, ahead: float, width: float) -> FloatArray:

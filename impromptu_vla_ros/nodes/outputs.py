@@ -60,14 +60,20 @@ class Outputs:
     def publish(self, plan: Plan, frames: Mapping[str, int]) -> None:
         """Publish a plan in the wanted frame; `frames` counts what became of the pictures."""
         self.autoware.publish(plan)
+        self._mark(plan)
         if self._parameters.output.frame == 'base_link':
             plan = in_base_link(plan, self._parameters.base_frame)
         self._path.publish(messages.path_message(plan))
         name = self._parameters.model.name
         self._plan.publish(messages.driving_plan_message(plan, name, frames))
-        if self._markers.get_subscription_count():
-            wheelbase = self._parameters.vehicle.wheelbase
-            self._markers.publish(marker_messages.plan_markers_message(plan, wheelbase))
+
+    def _mark(self, plan: Plan) -> None:
+        if not self._markers.get_subscription_count():
+            return
+        # In the car's frame, who looks needs no transform from the odometry's.
+        seen = in_base_link(plan, self._parameters.base_frame)
+        wheelbase = self._parameters.vehicle.wheelbase
+        self._markers.publish(marker_messages.plan_markers_message(seen, wheelbase))
 
     def publish_picture(self, told: Plan, picture: CameraImage) -> None:
         """Draw what an answer says into its own picture, rgb8, and publish that."""

@@ -215,7 +215,8 @@ def test_the_plan_is_marked_for_who_listens(rig):
     rig.node.create_subscription(MarkerArray, '/planner/debug/markers', heard.append, 1)
     rig.until(lambda: heard and seen.answered, car)
     text = next(marker for marker in heard[-1].markers if marker.ns == 'text')
-    assert text.header.frame_id == 'odom'
+    assert text.header.frame_id == 'base_link'
+    assert (text.pose.position.x, text.pose.position.y) == (0.0, 0.0)
     assert text.text.startswith(('fresh', 'standing'))
 
 
