@@ -27,12 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _known_errors() -> tuple[type[Exception], ...]:
     from impromptu_vla_ros.core.dialects import DialectError
     from impromptu_vla_ros.core.structs import InputError
+    from impromptu_vla_ros.evaluation.drive import DriveError
     from impromptu_vla_ros.evaluation.live import LiveError
     from impromptu_vla_ros.evaluation.prompts import RecordError
     from impromptu_vla_ros.evaluation.topics import BagError
     from impromptu_vla_ros.models import ModelError
 
-    return BagError, DialectError, InputError, LiveError, ModelError, RecordError
+    return BagError, DialectError, DriveError, InputError, LiveError, ModelError, RecordError
 
 
 # Each subcommand imports its module when it runs: --help needs none of them.
@@ -68,6 +69,12 @@ def _world(chosen: argparse.Namespace) -> int:
     return serve.run(chosen)
 
 
+def _drive(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import drive
+
+    return drive.run(chosen)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='impromptu-vla', description='Replay, score and check Impromptu VLA on ROS 2.'
@@ -76,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay(commands.add_parser('replay', help='score plans against a recorded drive'))
     _add_demo(commands.add_parser('demo', help='play the shipped recordings, write a page'))
     _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
+    _add_drive(commands.add_parser('drive', help='drive scenarios in closed loop, and score it'))
     _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
     check = commands.add_parser(
         'check-prompts', help='compare training records with what this package renders'
@@ -91,12 +99,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
     add('--model', default='kinematic', help='kinematic (default), recorded or transformers')
-    add('--checkpoint', help='folder or hub name, for transformers')
-    add('--subfolder', help='folder of the checkpoint in its repository')
-    add('--revision', help='branch, tag or commit of a hub checkpoint')
-    add('--dtype', help='auto, bf16, fp16 or fp32')
-    add('--device', help='auto, cpu, cuda or cuda:N')
-    add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
+    _add_model_options(parser)
     add('--record', metavar='FILE.jsonl', help='write the answers, as recorded reads them')
     add('--live', action='store_true', help='through the real node over ROS 2')
     add('--rate', type=_positive, default=1.0, help='speed of live playing (default 1)')
@@ -108,6 +111,16 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     add('--out', metavar='DIR', help='where the page goes (default out/replay/BAG)')
     add('--json', metavar='FILE', help='where the numbers go as well')
     parser.set_defaults(run=_replay)
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--checkpoint', help='folder or hub name, for transformers')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--dtype', help='auto, bf16, fp16 or fp32')
+    add('--device', help='auto, cpu, cuda or cuda:N')
+    add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
 
 
 def _add_topics(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +152,28 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_doctor)
 
 
+def _add_drive(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--scenario', type=_names, metavar='NAME,…', help='default all; a wrong one names them')
+    add('--seed', type=_integers, default=[0], metavar='N,…', help='variations (default 0)')
+    add('--model', type=_names, default=['expert'], metavar='NAME,…', help=_MODELS_HELP)
+    _add_model_options(parser)
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--latency', type=_floats, default=[0.0], metavar='S,…', help='of answers, simulated s')
+    add('--retiming', choices=('on', 'off', 'both'), default='on', help='off: laid on arrival')
+    add('--world', default='kinematic', help='kinematic (default) or metadrive, started for this')
+    add('--host', default='', help='of a CARLA server that runs already, instead of a world')
+    add('--port', type=int, default=2000, help='of that server (default 2000)')
+    add('--pictures', action='store_true', help="let cameras see, and keep the front one's")
+    add('--jobs', type=int, default=1, metavar='N', help='drives at a time (default 1)')
+    add('--out', metavar='DIR', default='out/drive', help='what is there is not driven again')
+    add('--json', metavar='FILE', help='where the summary goes (default DIR/summary.json)')
+    parser.set_defaults(run=_drive)
+
+
+_MODELS_HELP = 'expert (default), kinematic, recorded or transformers'
+
+
 def _add_world(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--port', type=int, default=2000, help='on this machine (default 2000, 0: a free one)')
@@ -166,6 +201,21 @@ def _pair(text: str) -> tuple[str, str]:
     if not (part and equals and name):
         raise argparse.ArgumentTypeError(f'{text!r} is not PART=NAME')
     return part, name
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(',') if name.strip()]
+
+
+def _integers(text: str) -> list[int]:
+    return [int(part) for part in text.split(',')]
+
+
+def _floats(text: str) -> list[float]:
+    values = [float(part) for part in text.split(',')]
+    if not all(0.0 <= value < float('inf') for value in values):
+        raise argparse.ArgumentTypeError(f'{text} is not all at least 0')
+    return values
 
 
 def _positive(text: str) -> float:

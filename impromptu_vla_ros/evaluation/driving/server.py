@@ -32,7 +32,7 @@ class WorldServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env={**os.environ, 'PYTHONPATH': _module_path()},
+            env={**os.environ, 'PYTHONPATH': module_path()},
         )
         self.port = self._told_port(world)
 
@@ -84,7 +84,7 @@ def _python(world: str) -> str:
     return str(python)
 
 
-def _module_path() -> str:
+def module_path() -> str:
     """Return a module path on which the child finds this very package, source tree or not."""
     ours = [str(ROOT)] if (ROOT / 'package.xml').exists() else []
     return os.pathsep.join(filter(None, [*ours, os.environ.get('PYTHONPATH', '')]))
