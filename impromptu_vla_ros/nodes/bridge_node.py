@@ -82,7 +82,11 @@ class BridgeNode(Node):
         self.create_timer(period, self._on_time, clock=steady)
         self.create_timer(given.server.retry, self._connect, clock=steady)
         self.create_timer(1.0, self._report, clock=steady)
-        self._connect()
+        try:
+            self._connect()
+        except BaseException:
+            self.client.close()
+            raise
 
     def close(self) -> None:
         """Take out of the world what we put there, and leave the graph."""

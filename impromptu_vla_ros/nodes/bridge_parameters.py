@@ -81,7 +81,10 @@ class RigParameters:
         limits=(0.01, 60.0),
     )
     jpeg_quality: int = setting(
-        90, 'Quality of the compressed pictures.', 'As of usual drivers.', limits=(1, 100)
+        90,
+        'Quality of the compressed pictures.',
+        'Finer ones are larger, and look the same to the model.',
+        limits=(1, 100),
     )
     raw: bool = setting(False, 'Publish uncompressed pictures too.', 'Costs four bytes a pixel.')
 
@@ -105,7 +108,9 @@ class BridgeParameters:
         unit='s',
         limits=(0.0, 0.5),
     )
-    speed: float = setting(1.0, 'Simulated per real time, in realtime.', limits=(0.01, 100.0))
+    speed: float = setting(
+        1.0, 'Simulated per real time, in realtime.', unit='s/s', limits=(0.01, 100.0)
+    )
     command_timeout: float = setting(
         0.5,
         'Without a new command for this long (steady clock) the car brakes; in lockstep the '

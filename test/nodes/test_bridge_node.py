@@ -1,0 +1,573 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The CARLA bridge over DDS, against a real world: lockstep, real time, and every fault told.
+
+With `-m carla --carla-host HOST` the same tests meet a real server.
+"""
+
+import io
+import math
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from time import monotonic
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('carla', reason="CARLA's client is not installed")
+
+import carla
+from conftest import ROOT
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import AccelWithCovarianceStamped
+from nav_msgs.msg import Odometry
+from PIL import Image as Picture
+from rclpy.parameter import Parameter
+from rig import Rig, time_of
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
+from std_msgs.msg import String
+from std_srvs.srv import SetBool
+
+sys.path.insert(0, str(ROOT / 'test' / 'worlds'))
+
+from carla_servers import server
+from served import LIMIT, Served, environment
+
+from impromptu_vla_ros import messages, sensor_messages
+from impromptu_vla_ros.core.camera import horizontal_fov, rotation_from_quaternion
+from impromptu_vla_ros.core.ego_check import check_ego
+from impromptu_vla_ros.msg import DriveCommand
+from impromptu_vla_ros.nodes.bridge_node import BridgeNode
+from impromptu_vla_ros.nodes.controller_node import ControllerNode
+from impromptu_vla_ros.nodes.declaring import ParameterError
+
+__all__ = ['server']
+
+C = DriveCommand
+NAME = '/carla_bridge'
+OUT = f'{NAME}/output'
+
+
+class Bridged:
+    """A bridge in this process, whoever drives it, and what is heard of it."""
+
+    def __init__(self, rig, server, prefix=OUT, **parameters):
+        self.rig, self.server = rig, server
+        self.heard = {}
+        self.status = {}
+        topics = {
+            'odometry': (Odometry, f'{OUT}/odometry'),
+            'acceleration': (AccelWithCovarianceStamped, f'{OUT}/acceleration'),
+            'steering': (JointState, f'{OUT}/steering'),
+            'jpeg': (CompressedImage, f'{OUT}/camera/front/image/compressed'),
+            'raw': (Image, f'{OUT}/camera/front/image'),
+            'info': (CameraInfo, f'{OUT}/camera/front/camera_info'),
+            'navigation': (String, f'{OUT}/navigation_command'),
+            'clock': (Clock, '/clock'),
+        }
+        for name, (kind, topic) in topics.items():
+            self.heard[name] = []
+            rig.node.create_subscription(kind, topic, self.heard[name].append, 100)
+        rig.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, 10)
+        self._commands = rig.node.create_publisher(DriveCommand, f'{NAME}/input/command', 10)
+        given = {
+            'server__host': server.host, 'server__port': server.port, 'rig__width': 160,
+            'server__timeout': 1.0 if server.process else 20.0, 'server__retry': 0.2,
+        }  # fmt: skip
+        self.node = BridgeNode(
+            context=rig.context,
+            parameter_overrides=[
+                Parameter(name.replace('__', '.'), value=value)
+                for name, value in {**given, **parameters}.items()
+            ],
+        )
+        self.nodes = [self.node]
+        rig.executor.add_node(self.node)
+        self.command = None
+        self._answered = 0
+
+    def _on_report(self, report):
+        for status in report.status:
+            if status.hardware_id == NAME:
+                self.status[status.name.partition(': ')[2]] = status
+
+    def add(self, node):
+        """Have another node in the graph."""
+        self.nodes.append(node)
+        self.rig.executor.add_node(node)
+
+    def close(self):
+        """Leave the world and the graph."""
+        for node in self.nodes:
+            self.rig.executor.remove_node(node)
+        for node in self.nodes[1:]:
+            node.destroy_node()
+        self.node.close()
+
+    def step(self):
+        """Answer every odometry once with the command, if there is one."""
+        odometry = self.heard['odometry']
+        if self.command and odometry and len(odometry) > self._answered:
+            self._answered = len(odometry)
+            angle, acceleration = self.command
+            self._commands.publish(
+                DriveCommand(
+                    header=odometry[-1].header, mode=C.MODE_FOLLOWING,
+                    steering_tire_angle=angle, acceleration=acceleration,
+                )
+            )  # fmt: skip
+
+    def until(self, condition, patience=30.0):
+        """Go on until a condition holds."""
+        end = monotonic() + patience
+        while not condition():
+            assert monotonic() < end, f'nothing happened in time; {self.said}'
+            self.step()
+            self.rig.executor.spin_once(timeout_sec=0.01)
+
+    def frames(self, more):
+        """Go on for that many further frames; return the odometry of these."""
+        before = len(self.heard['odometry'])
+        self.until(lambda: len(self.heard['odometry']) >= before + more)
+        return [self.odometry(one) for one in self.heard['odometry'][before:]]
+
+    @staticmethod
+    def odometry(message):
+        """Return the struct of an odometry message."""
+        return messages.odometry_from_message(message)
+
+    @property
+    def last(self):
+        """Return the newest odometry."""
+        return self.odometry(self.heard['odometry'][-1])
+
+    @property
+    def said(self):
+        """Return the diagnostics in words."""
+        return {name: status.message for name, status in self.status.items()}
+
+    def told(self, name, words, level=DiagnosticStatus.ERROR):
+        """Wait until diagnostics say something of that level."""
+
+        def says():
+            status = self.status.get(name)
+            return status and words in status.message and status.level == level
+
+        self.until(says)
+
+
+@contextmanager
+def second(server):
+    """Another client's view of the world."""
+    other = carla.Client(server.host, server.port)
+    other.set_timeout(LIMIT)
+    yield other.get_world()
+
+
+@pytest.fixture
+def bridged(server):
+    """Return what makes bridges to the server."""
+    made, rig = [], Rig()
+
+    def make(at=server, **parameters):
+        made.append(Bridged(rig, at, **parameters))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+    rig.close()
+
+
+@contextmanager
+def own_server(port=0):
+    """Serve a world that a test may stop and kill."""
+    served = Served('-m', 'impromptu_vla_ros.worlds.serve', '--map', 'circuit', port=port)
+    served.host = '127.0.0.1'
+    try:
+        yield served
+    finally:
+        served.process.kill()
+        served.process.wait(LIMIT)
+
+
+LOCKSTEP = {'mode': 'lockstep', 'command_timeout': 5.0}
+
+
+# What it publishes
+
+
+@pytest.mark.parametrize('side', [1.0, -1.0], ids=['left', 'right'])
+def test_a_circle_in_messages(bridged, side):
+    """Units, signs and axes: the planner's own check has nothing against what comes."""
+    bridge = bridged(**LOCKSTEP)
+    bridge.command = 0.0, 2.0
+    bridge.frames(60)
+    bridge.command = 0.2 * side, 0.4
+    bridge.frames(160)
+    heard = bridge.heard
+    odometry = [bridge.odometry(message) for message in heard['odometry']][60:]
+    accelerations = [messages.acceleration_from_message(one) for one in heard['acceleration']]
+    steering = [messages.steering_from_message(one) for one in heard['steering']]
+    found = check_ego(odometry, accelerations, steering, bridge.node.client.chassis.wheelbase)
+    assert [one for one in found if one.level != 'info'] == []
+    assert math.copysign(1.0, bridge.last.yaw_rate) == side
+    assert steering[-1].tire_angle == pytest.approx(0.2 * side, abs=0.03)
+    assert heard['odometry'][-1].child_frame_id == 'base_link'
+
+
+def test_a_picture_has_the_stamp_of_its_odometry(bridged):
+    bridge = bridged(rig__raw=True, **LOCKSTEP)
+    bridge.command = 0.0, 1.0
+    bridge.frames(20)
+    bridge.until(lambda: len(bridge.heard['jpeg']) >= 20)
+    stamps = {
+        name: [messages.nanoseconds(one.header.stamp) for one in bridge.heard[name]]
+        for name in ('odometry', 'acceleration', 'steering', 'jpeg', 'raw', 'info')
+    }
+    for name in stamps:
+        assert stamps[name][:19] == stamps['odometry'][:19], name
+    clock = [messages.nanoseconds(one.clock) for one in bridge.heard['clock']]
+    assert clock[:19] == stamps['odometry'][:19]
+    assert np.diff(stamps['odometry']) == pytest.approx(50e6, abs=2e3)
+
+
+def test_pictures_and_their_calibration(bridged):
+    bridge = bridged(rig__raw=True, **LOCKSTEP)
+    bridge.command = 0.0, 0.0
+    bridge.frames(3)
+    bridge.until(lambda: all(bridge.heard[name] for name in ('jpeg', 'raw', 'info')))
+    jpeg, raw, info = (bridge.heard[name][0] for name in ('jpeg', 'raw', 'info'))
+    matrix, width, height = messages.camera_matrix_from_message(info)
+    assert (width, height) == (160, 90) == (raw.width, raw.height)
+    assert math.degrees(horizontal_fov(matrix, width)) == pytest.approx(70.0)
+    picture = Picture.open(io.BytesIO(bytes(jpeg.data)))
+    assert (jpeg.format, picture.mode, picture.size) == ('jpeg', 'RGB', (160, 90))
+    # Red and blue are where they belong.
+    pixels = np.frombuffer(bytes(raw.data), np.uint8).reshape(90, 160, 4)
+    assert np.abs(np.asarray(picture, int) - pixels[..., 2::-1]).mean() < 4.0
+    assert jpeg.header.frame_id == info.header.frame_id == 'front_optical_frame'
+
+
+def test_names_of_presets(bridged, server):
+    bridge = bridged(preset='autoware', rig__name='front_three')
+    names = dict(bridge.node.get_topic_names_and_types())
+    for topic in (
+        '/sensing/camera/CAM_FRONT/image_raw/compressed',
+        '/sensing/camera/CAM_FRONT_LEFT/camera_info',
+        '/localization/kinematic_state',
+        '/localization/acceleration',
+    ):
+        assert topic in names
+
+
+def test_names_of_the_ros_bridge(bridged):
+    bridge = bridged(preset='carla_ros_bridge', base_frame='ego_vehicle')
+    names = dict(bridge.node.get_topic_names_and_types())
+    assert '/carla/ego_vehicle/rgb_front/image/compressed' in names
+    assert '/carla/ego_vehicle/odometry' in names
+
+
+def test_the_navigation_command_follows_the_route(bridged, server):
+    with second(server) as world:
+        world.wait_for_tick(LIMIT)
+        chart = world.get_map()
+        there = chart.get_waypoint(chart.get_spawn_points()[0].location).next(40.0)[0].transform
+    place = f'{there.location.x},{-there.location.y}'
+    bridge = bridged(destination=place, **LOCKSTEP)
+    bridge.command = 0.0, 0.0
+    bridge.until(lambda: bridge.heard['navigation'])
+    assert 'straight' in bridge.heard['navigation'][0].data or server.process is None
+
+
+# Who waits for whom
+
+
+def test_lockstep_takes_one_step_per_command(bridged):
+    bridge = bridged(**LOCKSTEP)
+    bridge.until(lambda: bridge.heard['odometry'])
+    frame = bridge.node.client.world.get_snapshot().frame
+    end = monotonic() + 0.5
+    bridge.until(lambda: monotonic() > end)  # nobody answers: the world stands
+    assert bridge.node.client.world.get_snapshot().frame == frame
+    bridge.command = 0.0, 1.0
+    bridge.frames(10)
+    bridge.command = None
+    frames = bridge.node.client.world.get_snapshot().frame - frame
+    assert frames in (10, 11)
+
+
+def test_a_command_of_another_stamp_does_not_release_the_step(bridged):
+    bridge = bridged(**LOCKSTEP)
+    bridge.until(lambda: bridge.heard['odometry'])
+    before = len(bridge.heard['odometry'])
+    stale = DriveCommand(mode=C.MODE_FOLLOWING, acceleration=3.0)
+    stale.header.stamp = time_of(1)
+    bridge._commands.publish(stale)
+    bridge.until(lambda: bridge.node._counts['commands of another stamp'])
+    assert len(bridge.heard['odometry']) == before
+
+
+@pytest.mark.parametrize('mode', ['lockstep', 'realtime'])
+def test_a_silent_controller_stops_the_car(bridged, server, mode):
+    bridge = bridged(mode=mode, command_timeout=0.1, speed=4.0)
+    bridge.command = 0.0, 3.0
+    bridge.until(lambda: bridge.heard['odometry'] and bridge.last.vx > 3.0)
+    bridge.command = None
+    bridge.told('commands', 'brakes: no command came for 0.1 s', DiagnosticStatus.WARN)
+    bridge.until(lambda: abs(bridge.last.vx) < 0.05)
+    with second(server) as world:
+        (car,) = world.get_actors().filter('vehicle.*') or [None]
+        assert car.get_control().brake > 0.3
+        assert car.get_velocity().length() < 0.1
+    bridge.command = 0.0, 3.0  # and it goes on when there are commands again
+    bridge.until(lambda: bridge.last.vx > 1.0)
+
+
+@pytest.mark.parametrize('mode', ['lockstep', 'realtime'])
+def test_with_the_real_controller(bridged, mode):
+    """Engaged without a plan it brakes, with one it would follow; the bridge tells which."""
+    bridge = bridged(mode=mode, command_timeout=5.0)
+    remaps = (f'~/input/odometry:={OUT}/odometry', f'~/output/command:={NAME}/input/command')
+    controller = ControllerNode(
+        context=bridge.rig.context,
+        cli_args=['--ros-args', '-r', remaps[0], '-r', remaps[1]],
+        parameter_overrides=[
+            Parameter('trigger', value='odometry'),
+            Parameter('reliability', value='reliable'),
+        ],
+    )
+    bridge.add(controller)
+    bridge.told('commands', 'brakes: the controller is not engaged', DiagnosticStatus.WARN)
+    engage = bridge.rig.node.create_client(SetBool, '/controller/engage')
+    bridge.until(engage.service_is_ready)
+    engage.call_async(SetBool.Request(data=True))
+    bridge.told('commands', 'well', DiagnosticStatus.OK)
+    assert bridge.frames(20)[-1].stamp > 0
+
+
+def test_it_rides_along(bridged, server):
+    if server.process is None:
+        pytest.skip('a real server has a rate of its own')
+    bridge = bridged(step=0.0)
+    stamps = [one.stamp for one in bridge.frames(10)]
+    assert np.all(np.diff(stamps) > 0)
+    assert bridge.heard['jpeg']
+    with second(server) as world:
+        assert not world.get_settings().synchronous_mode
+
+
+def test_lockstep_needs_a_step(bridged):
+    with pytest.raises(ParameterError, match='step must be above 0'):
+        bridged(mode='lockstep', step=0.0)
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'words'),
+    [
+        ({'rig__name': 'sideways'}, 'front_three'),
+        ({'destination': 'home'}, 'write x,y'),
+        ({'server__opendrive': '/no/such.xodr'}, 'No such file'),
+    ],
+)
+def test_parameters_that_cannot_be(bridged, parameters, words):
+    with pytest.raises(ParameterError, match=words):
+        bridged(**parameters)
+
+
+# Faults
+
+
+def test_a_server_killed_and_restarted(bridged):
+    with own_server() as first:
+        bridge = bridged(first, speed=2.0)
+        bridge.frames(5)
+        first.process.kill()
+        first.process.wait(LIMIT)
+        bridge.told('world', 'nobody listens')
+        with own_server(first.port):
+            bridge.frames(5)
+            bridge.until(lambda: len(bridge.heard['jpeg']) > 5)
+            bridge.told('world', 'well', DiagnosticStatus.OK)
+
+
+def test_a_server_that_hangs_and_goes_on(bridged):
+    with own_server() as server:
+        bridge = bridged(server)
+        bridge.frames(5)
+        server.process.send_signal(signal.SIGSTOP)
+        bridge.told('world', 'time-out')
+        server.process.send_signal(signal.SIGCONT)
+        bridge.frames(5)
+        with second(server) as world:
+            assert len(world.get_actors().filter('vehicle.*')) == 1
+            assert len(world.get_actors().filter('sensor.camera.*')) == 1
+
+
+def test_no_server_at_all(bridged):
+    with own_server() as server:
+        pass
+    bridge = bridged(server)
+    bridge.told('world', 'start CARLA')
+
+
+def test_an_ego_destroyed_is_spawned_again(bridged, server):
+    bridge = bridged()
+    bridge.frames(3)
+    with second(server) as world:
+        world.get_actor(bridge.node.client.ego.actor.id).destroy()
+    bridge.until(lambda: bridge.node._counts['connections lost'])
+    bridge.frames(3)
+    bridge.told('world', 'well', DiagnosticStatus.OK)
+
+
+def test_an_ego_destroyed_ends_the_bridge_if_it_shall(bridged, server):
+    bridge = bridged(ego__when_gone='exit')
+    bridge.frames(3)
+    with second(server) as world:
+        world.get_actor(bridge.node.client.ego.actor.id).destroy()
+    bridge.until(lambda: bridge.node.failed)
+    assert 'no more' in bridge.node.failed
+
+
+def test_a_camera_destroyed_is_named(bridged, server):
+    bridge = bridged(rig__timeout=0.3, rig__name='front_three')
+    bridge.frames(3)
+    with second(server) as world:
+        world.get_actor(bridge.node.client.cameras['front_left'].id).destroy()
+    bridge.told('cameras', 'camera front_left is silent')
+    pictures = len(bridge.heard['jpeg'])
+    bridge.frames(3)
+    bridge.until(lambda: len(bridge.heard['jpeg']) > pictures)  # the others go on
+
+
+def test_another_who_ticks_is_named(bridged, server):
+    bridge = bridged()
+    bridge.frames(3)
+    with second(server) as world:
+        for _ in range(3):
+            world.tick()
+    bridge.told('world', 'another client ticks this world too')
+    bridge.told('world', 'well', DiagnosticStatus.OK)
+
+
+def test_a_command_that_is_none(bridged):
+    bridge = bridged(command_timeout=5.0)
+    bridge.frames(3)
+    bridge._commands.publish(DriveCommand(mode=77))
+    bridge.told('commands', 'cannot be read: mode is 77', DiagnosticStatus.WARN)
+
+
+def test_who_only_looks_on_drives_nothing(bridged, server):
+    bridge = bridged(ego__drive=False)
+    bridge.command = 0.0, 3.0
+    bridge.frames(20)
+    bridge.told('commands', 'it only looks on', DiagnosticStatus.OK)
+    assert abs(bridge.last.vx) < 0.05
+
+
+# As a process
+
+
+def bridge_process(port, *more):
+    """Start the bridge as `ros2 run` does."""
+    given = (f'server.port:={port}', 'server.timeout:=2.0', 'rig.width:=160', *more)
+    arguments = [part for one in given for part in ('-p', one)]
+    return subprocess.Popen(
+        [sys.executable, '-m', 'impromptu_vla_ros.nodes.bridge_node', '--ros-args', *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ),
+    )  # fmt: skip
+
+
+def told_by(process, words):
+    """Read a process's output until it says something."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            return
+    raise AssertionError(f'{words!r} was not said: {"".join(lines)}')
+
+
+@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
+def test_it_leaves_nothing_behind(server, how):
+    process = bridge_process(server.port)
+    try:
+        told_by(process, 'in the world')
+        process.send_signal(how)
+        said, _ = process.communicate(timeout=LIMIT)
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    with second(server) as world:
+        world.wait_for_tick(LIMIT)
+        kinds = [actor.type_id for actor in world.get_actors()]
+        assert not [kind for kind in kinds if kind.startswith(('vehicle', 'sensor'))]
+        assert not world.get_settings().synchronous_mode
+
+
+def test_a_server_of_another_version_ends_it():
+    other = Served('-m', 'impromptu_vla_ros.worlds.serve', '--client', '0.9.15')
+    try:
+        process = bridge_process(other.port)
+        said, _ = process.communicate(timeout=LIMIT)
+        assert process.returncode == 2
+        assert 'pip install carla==0.9.15' in said
+    finally:
+        other.process.kill()
+        other.process.wait(LIMIT)
+
+
+GARBAGE = """
+import sys
+from impromptu_vla_ros import cli
+from impromptu_vla_ros.worlds.protocol import payloads
+
+payloads.SENSES['sensor.camera.rgb'] = lambda actor, episode: iter([b'garbage' * 100])
+sys.exit(cli.main(['world', *sys.argv[1:]]))
+"""
+
+
+def test_pictures_of_garbage(tmp_path):
+    """The client's own code ends the process; it says where, and no port or actor is held."""
+    file = tmp_path / 'garbage.py'
+    file.write_text(GARBAGE)
+    served = Served(str(file), '--map', 'circuit')
+    try:
+        process = bridge_process(served.port, 'rig.timeout:=0.3')
+        said, _ = process.communicate(timeout=LIMIT)
+        assert process.returncode != 0
+        assert ('Fatal Python error' in said and 'carla_client.py' in said) or (
+            'carla_bridge:' in said
+        ), said
+        assert served.process.poll() is None
+    finally:
+        process.kill()
+        served.process.kill()
+        served.process.wait(LIMIT)
+
+
+def test_without_the_client_the_extra_is_named():
+    code = (
+        'import sys; sys.modules["carla"] = None\n'
+        'from impromptu_vla_ros.nodes.bridge_node import main\nsys.exit(main())'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], env=environment(), capture_output=True, text=True,
+        timeout=LIMIT,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert 'impromptu_vla_ros[carla]' in done.stderr
+
+
+def test_a_quaternion_is_its_rotation():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        rotation = rotation_from_quaternion(*rng.normal(size=4))
+        again = rotation_from_quaternion(*sensor_messages.quaternion_from_rotation(rotation))
+        assert again == pytest.approx(rotation, abs=1e-9)
