@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from impromptu_vla_ros.core import motion
 from impromptu_vla_ros.core.retiming import Motion
 from impromptu_vla_ros.core.settings import setting
 from impromptu_vla_ros.core.structs import EgoNow, FloatArray
@@ -120,13 +119,20 @@ def _rates(planned: Motion) -> list[tuple[str, float]]:
 
 
 def _place(planned: Motion, ego: EgoNow, step: float) -> list[tuple[str, float]]:
-    ahead = motion.to_frame(ego.pose, planned.poses[:, :2])[:, 0]
     # A step from the plan before is one the car feels only where it is off the new path too.
     return [
         ('start', planned.offset),
-        ('reversing', _most(np.maximum.accumulate(ahead) - ahead)),
+        ('reversing', _backwards(planned)),
         ('jump', min(step, planned.offset)),
     ]
+
+
+def _backwards(planned: Motion) -> float:
+    """Return the metres against the heading, all together."""
+    steps = np.diff(planned.poses[:, :2], axis=0)
+    yaw = planned.poses[:-1, 2]
+    along = steps[:, 0] * np.cos(yaw) + steps[:, 1] * np.sin(yaw)
+    return float(-along[along < 0.0].sum())
 
 
 def _most(values: FloatArray) -> float:

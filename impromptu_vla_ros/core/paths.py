@@ -21,13 +21,14 @@ from impromptu_vla_ros.core.structs import FloatArray
 
 # Steps slower than this to the very end are a stop (Autoware's stop fixer: 0.25 m/s).
 STOP_SPEED = 0.25
-# Knots of the geometry lie at least this far apart: waypoints are rounded to a centimetre.
-KNOT_SPACING = 0.5
+# Knots of the geometry lie at least this far apart, m: waypoints are rounded to a centimetre,
+# which on half a metre looks like a circle of 6 m.
+KNOT_SPACING = 0.8
 # Beyond the horizon the plan brakes gently, and the arc goes on.
 EXTENSION_DECELERATION = 0.5
 # Braking and turning together, 3·v²·a·κ in m/s³: planning_validator reports more than 7 as
 # lateral jerk, and measures κ on points 1 m apart. A stop never brakes less than FIRM, m/s².
-GENTLE, FIRM = 5.0, 0.6
+GENTLE, FIRM = 5.0, 0.5
 # The tightest turn the extension continues, 1/m: a circle of 5 m radius.
 EXTENSION_CURVATURE = 0.2
 
@@ -75,7 +76,7 @@ class TimedPath:
     @property
     def _slowing(self) -> float:
         """Return the braking beyond the horizon, m/s²."""
-        return min(EXTENSION_DECELERATION, gentle_braking(float(self.rates[-1]), self.curvature))
+        return min(EXTENSION_DECELERATION, gentle_change(float(self.rates[-1]), self.curvature))
 
     def poses(self, distances: ArrayLike) -> FloatArray:
         """Return x, y, yaw (n, 3) at these distances along the path, m; 0 is the origin."""
@@ -100,8 +101,8 @@ class TimedPath:
         return np.column_stack([x, y, np.unwrap(yaw + turn)])
 
 
-def gentle_braking(speed: float, curvature: float) -> float:
-    """Return the strongest braking, m/s², that is no lateral jerk in a bend of `curvature`."""
+def gentle_change(speed: float, curvature: float) -> float:
+    """Return the strongest change of speed, m/s², that is no lateral jerk in such a bend, 1/m."""
     return GENTLE / max(3.0 * speed**2 * abs(curvature), 1e-6)
 
 
@@ -136,7 +137,7 @@ class Stop:
         v, a, s = max(speed, 0.0), min(acceleration, 0.0), 0.0
         rows = [(0.0, s, v)]
         while v > 0.0 and len(rows) < 5000:
-            hardest = max(gentle_braking(v, bend(s)), FIRM)
+            hardest = max(gentle_change(v, bend(s)), FIRM)
             # The last part eases off: with this jerk the braking ends as the car stands.
             wanted = -min(self.deceleration, max(0.3, math.sqrt(2.0 * self.jerk * v)))
             change = min(max(wanted - a, -self.jerk * step), self.jerk * step)
@@ -187,12 +188,12 @@ def braking(
 
     It begins with the ego's `speed` (m/s) and `acceleration` (m/s²), and the jerk is limited.
     """
-    times, distances, speeds = stop.profile(speed, acceleration, _bends(path, start, speed))
+    times, distances, speeds = stop.profile(speed, acceleration, sharpest_bend(path, start, speed))
     return replace(path, times=times, distances=distances, rates=speeds, marks=path.marks - start)
 
 
-def _bends(path: TimedPath, start: float, speed: float) -> Callable[[float], float]:
-    """Return the sharpest bend, 1/m, around so many metres ahead, as far as a stop may reach."""
+def sharpest_bend(path: TimedPath, start: float, speed: float) -> Callable[[float], float]:
+    """Return how sharp, 1/m, the path bends around so many metres ahead of `start`."""
     near, grid = 3, 1.0
     ahead = np.arange(-near, speed**2 / (2.0 * FIRM) / grid + 2 * near) * grid
     bends = np.abs(np.diff(path.poses(start + ahead)[:, 2])) / grid

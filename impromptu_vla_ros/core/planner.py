@@ -144,7 +144,7 @@ class Planner:
             return None
         answer = (now - plan.capture_stamp) / NANOSECONDS
         ages = {**self._ages(now), **({'answer': answer} if plan.capture_stamp else {})}
-        return replace(plan, ages=ages)
+        return replace(plan, ages={**plan.ages, **ages})
 
     def _told(self, observation: Observation, answer: Answer) -> Plan:
         speed = observation.states[-1].vx

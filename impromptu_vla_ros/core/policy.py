@@ -15,6 +15,7 @@ import numpy as np
 
 from impromptu_vla_ros.core import guard, motion
 from impromptu_vla_ros.core.guard import Limits
+from impromptu_vla_ros.core.pace import at_own_pace
 from impromptu_vla_ros.core.paths import Stop, TimedPath, braking, nearest, straight
 from impromptu_vla_ros.core.retiming import Motion, retime
 from impromptu_vla_ros.core.settings import setting
@@ -53,7 +54,7 @@ class Followed:
     What is followed: a path that began at `anchor` in `frame_id` at `stamp`.
 
     `told` is the plan it was made of, None where it is a stop; `stop` is then the stop's tier.
-    `horizon` is the seconds that the model itself spoke of.
+    `horizon` is the seconds of it that the model itself spoke of.
     """
 
     path: TimedPath
@@ -67,6 +68,16 @@ class Followed:
     def elapsed(self, now: int) -> float:
         """Return the seconds since the path began."""
         return (now - self.stamp) / NANOSECONDS
+
+    @property
+    def paced(self) -> bool:
+        """Tell whether the ego goes this way at its own pace."""
+        return self.told is not None and self.stamp != self.told.capture_stamp
+
+    def age(self, now: int) -> float:
+        """Return the seconds since the picture was taken, or since the stop began."""
+        taken = self.told.capture_stamp if self.told is not None else self.stamp
+        return (now - taken) / NANOSECONDS
 
 
 class Policy:
@@ -91,10 +102,11 @@ class Policy:
         if ego is None:
             self.refused = ('ego: no odometry, and nobody knows where the answer would begin',)
             return False
-        planned = retime(offered.path, offered.anchor, offered.elapsed(now), ego)
-        found = guard.violations(planned, ego, self._limits, self._step(offered, now))
+        found = self._against(offered, now, ego)
+        if found and (own := self._at_own_pace(offered, now, ego)) is not None:
+            offered, found = own, ()
         if self._tier_of(offered, now) is None:
-            age = offered.elapsed(now)
+            age = offered.age(now)
             why = 'too old to be followed' if age > 0.0 else 'ahead of the clock: synchronize them'
             found = (f'age: {age:.2f} s, {why}', *found)
         self.refused = found
@@ -111,25 +123,26 @@ class Policy:
         """
         if self._followed is not None and frame_id and self._followed.frame_id != frame_id:
             self._followed = None  # another frame begins: what lies in the old one is nowhere
-        followed = self._followed or self._straight_stop(stamp, ego, frame_id)
+        followed = self._followed
         if followed is None:
-            return None
+            if ego is None:
+                return None
+            followed = self._straight_stop(stamp, ego, frame_id)
         if self._tier_of(followed, now) is None:
             followed = self._stop_along(followed, stamp, ego)
         planned, place = _retimed(followed, stamp, ego)
-        found = guard.violations(planned, place, self._limits)
-        if found and followed.told is not None:
-            # The car is not where this plan can be driven from: no path is known any more.
-            followed = self._straight_stop(stamp, place, followed.frame_id)
-        elif followed.told is None and planned.offset > self._limits.jump:
+        if followed.told is not None and guard.violations(planned, place, self._limits):
+            own = self._at_own_pace(followed, stamp, place)
+            followed = own or self._stop_along(followed, stamp, place)
+            planned = _retimed(followed, stamp, ego)[0]
+        if followed.told is None and planned.offset > self._limits.jump:
             # Somebody else drives: the stop begins anew, from where the car is now.
-            followed = self._stop_along(followed, stamp, ego)
-            again = _retimed(followed, stamp, ego)[0]
-            if again.offset > self._limits.jump or again.roughness > 1.0:
+            followed = self._stop_along(followed, stamp, place)
+            planned = _retimed(followed, stamp, ego)[0]
+            if planned.offset > self._limits.start:  # no path is known from here
                 followed = self._straight_stop(stamp, place, followed.frame_id)
-        assert followed is not None
+                planned = _retimed(followed, stamp, ego)[0]
         self._followed = followed
-        planned, place = _retimed(followed, stamp, ego)
         found = guard.violations(planned, place, self._limits)
         return _plan(followed, planned, self._tier_of(followed, now) or STANDING, stamp, found)
 
@@ -147,8 +160,8 @@ class Policy:
         """Return the tier by age, None where it may be followed no more."""
         if followed.told is None:
             return followed.stop
-        age = followed.elapsed(now)
-        left = followed.horizon - age
+        age = followed.age(now)
+        left = followed.horizon - followed.elapsed(now)
         if age < -AHEAD or age > self._ages.held or left < self._ages.horizon_left:
             return None
         return FRESH if age < self._ages.fresh else HELD
@@ -162,11 +175,29 @@ class Policy:
         stop = followed.stop or STOPPING
         return replace(followed, path=path, stamp=now, horizon=0.0, told=None, stop=stop)
 
-    def _straight_stop(self, now: int, ego: EgoNow | None, frame_id: str) -> Followed | None:
-        if ego is None:
-            return None
+    def _straight_stop(self, now: int, ego: EgoNow, frame_id: str) -> Followed:
         path = braking(straight(), 0.0, ego.speed, ego.acceleration, self._stop)
         return Followed(path, now, ego.pose, frame_id, 0.0, stop=STANDING)
+
+    def _against(self, offered: Followed, now: int, ego: EgoNow) -> tuple[str, ...]:
+        """Return what is wrong with following an answer from now on."""
+        planned = _retimed(offered, now, ego)[0]
+        return guard.violations(planned, ego, self._limits, self._step(offered, now))
+
+    def _at_own_pace(self, followed: Followed, stamp: int, ego: EgoNow) -> Followed | None:
+        """
+        Return the same way from where the ego is on, begun at `stamp` with its own speed.
+
+        None where that cannot be driven either, or where it is the answer that is wrong.
+        """
+        wanted = _expected(followed, followed.elapsed(stamp))
+        if guard.violations(_retimed(followed, stamp, wanted)[0], wanted, self._limits):
+            return None
+        point = motion.to_frame(followed.anchor, [[ego.pose.x, ego.pose.y]])[0]
+        start = nearest(followed.path, point)
+        path = at_own_pace(followed.path, start, ego.speed, ego.acceleration)
+        own = replace(followed, path=path, stamp=stamp, horizon=path.horizon)
+        return None if self._against(own, stamp, ego) else own
 
     def _step(self, offered: Followed, now: int) -> float:
         """Return how far, in m, an answer's path lies now from the answer followed so far."""
@@ -218,5 +249,6 @@ def _plan(
         answer=told.answer if told is not None else '',
         dialect=told.dialect if told is not None else '',
         latencies=told.latencies if told is not None else {},
+        ages={'own_pace': followed.elapsed(stamp)} if followed.paced else {},
         blend=planned.blend,
     )

@@ -8,6 +8,7 @@ begins at the predicted ego pose and runs into the path within the blend.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,16 +24,18 @@ STEP = 0.1
 REACH = 5.2
 # Time in which the plan runs from the ego's pose into the answer's path; the longer ones only
 # where half a second would be too rough a ride.
-BLENDS = (0.5, 0.75, 1.0, 1.5)
-# More than that, m/s², is a rough turn (planning_validator reports 9.8).
-TURNING = 5.0
+BLENDS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+# The offset aside takes this way at least, in m per second of the blend.
+RUNNING_IN = 4.0
+# More than these, m/s² and 1/m, is a rough turn (planning_validator reports 9.8 and 1.0).
+TURNING, BENDING = 5.0, 0.25
 # planning_validator: the plan reaches v²/(2·3 m/s²) - 2 m ahead at least.
 VALIDATOR_DECELERATION = 3.0
 VALIDATOR_MARGIN = 2.0
 # No plan is extended further than this; a car that rolls on forever is not a plan.
 LONGEST = 30.0
-# Below this speed, m/s, the way through points tells no heading.
-SLOW = 1.0
+# Below the first speed, m/s, the way through points tells no heading, above the other it does.
+SLOW, BRISK = 0.5, 1.5
 # Points of a standing car are distinct, or a controller has no direction: 1 mm each.
 STANDING_STEP = 0.001
 
@@ -44,7 +47,7 @@ class Motion:
 
     `poses` (n, 3) x, y, yaw; `speeds` m/s, `accelerations` m/s² and `yaw_rates` rad/s, (n,).
     `offset` is how far, in m, the path behind it lies from the ego's pose at its first time,
-    and `blend` the seconds in which that fades; `roughness` above 1 is too rough a ride there.
+    and `blend` the seconds in which that fades, with a `roughness` of 1 at most, if it can be.
     """
 
     times: FloatArray
@@ -81,31 +84,40 @@ def retime(path: TimedPath, anchor: Pose, elapsed: float, ego: EgoNow) -> Motion
     Poses are in the frame of `anchor` and `ego`.
     """
     times = plan_times(path, elapsed, ego.speed)
-    relative = path.poses(path.distance(elapsed + times))
-    xy = motion.from_frame(anchor, relative[:, :2])
-    poses = np.column_stack([xy, anchor.yaw + relative[:, 2]])
-    speeds = path.speed(elapsed + times)
+    there = motion.relative_to(anchor, ego.pose)
     ways = []
     for blend in BLENDS:
-        ways.append(_run_into(times, poses, speeds, ego.pose, blend))
+        ways.append(_run_into(path, times, elapsed, there, blend))
         if ways[-1].roughness <= 1.0:
-            return ways[-1]
-    return min(ways, key=lambda way: way.roughness)
+            break
+    way = min(ways, key=lambda each: each.roughness)
+    xy = motion.from_frame(anchor, way.poses[:, :2])
+    return replace(way, poses=np.column_stack([xy, way.poses[:, 2] + anchor.yaw]))
 
 
 def _run_into(
-    times: FloatArray, poses: FloatArray, speeds: FloatArray, ego: Pose, blend: float
+    path: TimedPath, times: FloatArray, elapsed: float, ego: Pose, blend: float
 ) -> Motion:
-    """Return the motion along poses (n, 3), from the ego's pose on, its offset faded."""
-    offset = np.array([ego.x, ego.y]) - poses[0, :2]
+    """Return the motion from the ego's pose into the path, all of it in the path's own frame."""
+    marks, speeds = path.distance(elapsed + times), path.speed(elapsed + times)
     fade = 1.0 - _smooth(times / blend)
-    xy = poses[:, :2] + fade[:, None] * offset
+    # Aside it runs in over the way that takes so long, or a slow car would be pushed sideways.
+    way = float(path.distance([elapsed + blend])[0]) - marks[0]
+    aside = 1.0 - _smooth((marks - marks[0]) / max(way, RUNNING_IN * blend))
+    beside = Pose(*map(float, path.poses(marks[:1])[0]))
+    along = float(motion.to_frame(beside, [[ego.x, ego.y]])[0, 0])
+    # Who is ahead of the plan waits for it, and does not go back.
+    creep = STANDING_STEP * np.arange(len(times))
+    marks = np.maximum.accumulate(marks + fade * along - creep) + creep
+    poses = path.poses(marks)
+    offset = np.array([ego.x, ego.y]) - poses[0, :2]
+    xy = poses[:, :2] + aside[:, None] * offset
     yaw = _tangents(xy, poses[:, 2], speeds)
-    yaw = yaw + fade * motion.wrap(ego.yaw - float(yaw[0]))
+    yaw = yaw + aside * motion.wrap(ego.yaw - float(yaw[0]))
     planned = follow(times, np.column_stack([xy, yaw]), speeds)
     return replace(
         planned,
-        offset=float(np.hypot(*offset)),
+        offset=math.hypot(along, *offset),
         blend=blend,
         roughness=_roughness(planned),
     )
@@ -115,24 +127,27 @@ def _roughness(planned: Motion) -> float:
     """Return how near a motion comes, within the longest blend, to what is too rough: 1."""
     last = int(np.searchsorted(planned.times, BLENDS[-1])) + 2
     steps = np.diff(planned.poses[:last, :2], axis=0)
-    lengths = np.maximum(np.hypot(*steps.T), SLOW * STEP)
+    lengths = np.maximum(np.hypot(*steps.T), BRISK * STEP)
     turns = np.abs(np.diff(np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))))
     # Of the points themselves, as a checker sees them.
     bends = turns / (0.5 * (lengths[:-1] + lengths[1:]))
     turning = planned.speeds[1 : last - 1] ** 2 * bends
     jerk = 3.0 * turning * np.abs(planned.accelerations[1 : last - 1])
-    return float(max(turning.max() / TURNING, jerk.max() / GENTLE))
+    return float(max(turning.max() / TURNING, bends.max() / BENDING, jerk.max() / GENTLE))
 
 
 def follow(times: FloatArray, poses: ArrayLike, speeds: ArrayLike) -> Motion:
     """
     Return a motion along poses (n, 3), its rates consistent with `speeds` (n,) and the poses.
 
-    From where it stands for good, it stands exactly: v = 0, and points a millimetre apart.
+    From where it stands it stays, exactly: v = 0, and points a millimetre apart. What it would
+    do afterwards is for later plans: nobody drives what lies behind a point without speed.
     """
     array, v = np.array(poses, float), np.array(speeds, float)
-    moving = np.flatnonzero(v > 1e-3)
-    stand = int(moving[-1]) + 1 if len(moving) else 0
+    still = np.flatnonzero(v <= 1e-3)
+    still = still[still > 0]
+    stand = int(still[0]) if len(still) else len(v)
+    stand = 0 if stand == 1 and v[0] <= 1e-3 else stand
     v[stand:] = 0.0
     if v[1] > 0.0:
         # Autoware's PID stops at the first point without speed: a start must not begin with one.
@@ -153,8 +168,8 @@ def _tangents(xy: FloatArray, otherwise: FloatArray, speeds: FloatArray) -> Floa
     """Return the heading of the way through points (n, 2), or another one where it is slow."""
     dx, dy = np.gradient(xy, axis=0).T
     way = np.unwrap(np.arctan2(dy, dx))
-    near = otherwise + np.vectorize(motion.wrap)(way - otherwise)
-    return np.asarray(np.where(speeds > SLOW, near, otherwise))
+    told = np.clip((speeds - SLOW) / (BRISK - SLOW), 0.0, 1.0)
+    return np.asarray(otherwise + told * np.vectorize(motion.wrap)(way - otherwise))
 
 
 def _smooth(u: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 from impromptu_vla_ros.core import metrics, motion
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.planner import Planner
+from impromptu_vla_ros.core.retiming import RUNNING_IN
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     FloatArray,
@@ -95,10 +96,12 @@ def from_told(tick: Tick) -> FloatArray:
     Return how far, in m, a published plan lies from the model's own waypoints, (n,).
 
     Compared are the waypoints behind the blend and within the plan, at their absolute times.
-    A plan that stands before the blend ends has no way left to run into the answer's path.
+    A plan that stops within the blend's way has none left to run into the answer's path, and one
+    at the ego's own pace keeps to its places, not to its times.
     """
     plan, told = tick.plan, tick.told
-    if told is None or not plan.speeds[plan.times >= plan.blend].any():
+    way = np.hypot(*np.diff(plan.poses[:, :2], axis=0).T).sum()
+    if told is None or 'own_pace' in plan.ages or way < RUNNING_IN * plan.blend:
         return np.zeros(0)
     at = told.times + (told.stamp - plan.stamp) / NANOSECONDS
     inside = (at >= plan.blend) & (at <= plan.times[-1])

@@ -1,189 +1,196 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated car on a road: a real Planner answers late and with noise, a Controller drives."""
+"""A car that follows what is published, on a road its model knows; without ROS."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from impromptu_vla_ros.core import codec, motion
+from impromptu_vla_ros.core.autoware_rules import broken_rules
+from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.controller import Controller
 from impromptu_vla_ros.core.dialects import DIALECTS
-from impromptu_vla_ros.core.guard import Limits
 from impromptu_vla_ros.core.planner import Planner
-from impromptu_vla_ros.core.policy import Policy
-from impromptu_vla_ros.core.structs import NANOSECONDS, Answer, CameraImage, Odometry, Pose
-
-# The guard's own rules are tested elsewhere; here it lets the sharpest of turns pass.
-LOOSE = Limits(
-    lateral_acceleration=20.0, jerk=200.0, curvature=1.0, yaw_rate=6.0, reversing=10.0, jump=10.0
+from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
+    Answer,
+    CameraImage,
+    NotReady,
+    Odometry,
+    Plan,
+    Pose,
 )
+
 START = 1_700_000_000 * NANOSECONDS
-STEP = 0.01
 WHEELBASE = 2.79
-# The model returns to the road within metres of this order.
-RETURN = 6.0
+# Steps of the car, odometry, pictures, plans and commands, s.
+STEP, ODOMETRY, PICTURE, PLAN, COMMAND = 0.01, 0.02, 0.1, 0.1, 0.05
+
+
+def stamp(time):
+    """Return the stamp in ns of a time of the drive in s."""
+    return START + round(time * NANOSECONDS)
 
 
 class Road:
-    """A line of arcs: pieces of (length m, curvature 1/m), bending within `ease` m."""
+    """A road without end: straights of 60 m, and 90 degrees left, left and right between them."""
 
-    def __init__(self, pieces, ease=0.0):
-        s = np.arange(0.0, sum(length for length, _ in pieces), 0.02)
-        ends = np.cumsum([length for length, _ in pieces])
-        bends = np.array([bend for _, bend in pieces])
-        kappa = bends[np.minimum(np.searchsorted(ends, s, side='right'), len(bends) - 1)]
-        if ease:
-            width = round(ease / 0.02)
-            padded = np.pad(kappa, width // 2, mode='edge')
-            kappa = np.convolve(padded, np.ones(width) / width, mode='same')[width // 2 :][
-                : len(s)
-            ]
-        yaw = np.concatenate([[0.0], np.cumsum(kappa[:-1])]) * 0.02
-        x = np.concatenate([[0.0], np.cumsum(np.cos(yaw[:-1]))]) * 0.02
-        y = np.concatenate([[0.0], np.cumsum(np.sin(yaw[:-1]))]) * 0.02
-        self.s, self.rows = s, np.column_stack([x, y, yaw])
-
-    def nearest(self, pose):
-        """Return how far along, m, a pose is, and how far left of the line, m."""
-        k = int(np.argmin(np.hypot(*(self.rows[:, :2] - [pose.x, pose.y]).T)))
-        x, y, yaw = self.rows[k]
-        return self.s[k], -math.sin(yaw) * (pose.x - x) + math.cos(yaw) * (pose.y - y)
+    def __init__(self, metres=20_000.0, radius=25.0):
+        s = np.arange(0.0, metres, 0.25)
+        lap = s % (60.0 + 0.5 * math.pi * radius)
+        side = np.where((s // (60.0 + 0.5 * math.pi * radius)) % 3 < 2, 1.0, -1.0)
+        # A clothoid of 10 m into each bend and out of it.
+        ramp = np.clip(np.minimum(lap - 60.0, 60.0 + 0.5 * math.pi * radius - lap) / 10.0, 0, 1)
+        yaw = np.concatenate([[0.0], np.cumsum(side * ramp / radius)[:-1] * 0.25])
+        xy = np.cumsum(0.25 * np.column_stack([np.cos(yaw), np.sin(yaw)]), axis=0)
+        self._s, self._rows = s, np.column_stack([xy, yaw])
+        self._near = 0
 
     def pose(self, s):
-        """Return the line's pose at `s` m."""
-        return Pose(*(float(np.interp(s, self.s, column)) for column in self.rows.T))
+        """Return x, y, yaw, (n, 3), this far along."""
+        return np.column_stack([np.interp(s, self._s, column) for column in self._rows.T])
+
+    def bend(self, s):
+        """Return the sharpest bend, 1/m, within some metres."""
+        near = slice(max(0, int(s / 0.25) - 12), int(s / 0.25) + 12)
+        return float(np.abs(np.diff(self._rows[near, 2])).max() / 0.25)
+
+    def nearest(self, x, y):
+        """Return how far along a car is that drives on it."""
+        first = max(0, self._near - 100)
+        part = self._rows[first : first + 400, :2]
+        self._near = first + int(np.argmin(np.hypot(*(part - [x, y]).T)))
+        return float(self._s[self._near])
 
 
-S_CURVE = [
-    (30.0, 0.0),
-    (35.0, 1 / 25),
-    (35.0, -1 / 20),
-    (35.0, 1 / 25),
-    (35.0, -1 / 20),
-    (60.0, 0),
-]
+class Driver:
+    """Who knows the road and the speed wanted at each time: what a perfect model says."""
+
+    def __init__(self, road, wanted, dialect):
+        self.road, self.wanted, self.dialect = road, wanted, dialect
+
+    def answer(self, time, pose, speed):
+        """Return the answer's text for a picture taken at this time, there, at that speed."""
+        s, v, rows = self.road.nearest(pose.x, pose.y), speed, []
+        beside = motion.to_frame(Pose(*self.road.pose([s])[0]), [[pose.x, pose.y]])[0]
+        begin = s = s + float(beside[0])
+        back = self._back(float(beside[1]), pose.yaw - float(self.road.pose([s])[0, 2]))
+        for k in range(round(self.dialect.waypoints * 0.5 / 0.05)):
+            change = min(max((self.wanted(time + 0.05 * k) - v) / 0.4, -2.0), 1.5)
+            # Autoware's lateral jerk: nobody brakes and turns hard at once.
+            gentle = 3.5 / max(3.0 * v**2 * self.road.bend(s), 1e-3)
+            change = min(max(change, -gentle), gentle)
+            v = max(0.0, v + 0.05 * change)
+            s += 0.05 * v
+            if k % 10 == 9:
+                x, y, yaw = self.road.pose([s])[0]
+                aside = back(s - begin)
+                rows.append((x - aside * math.sin(yaw), y + aside * math.cos(yaw), yaw))
+        relative = [motion.relative_to(pose, Pose(*row)) for row in rows]
+        points = motion.point_ahead(
+            [(p.x, p.y, p.yaw) for p in relative], self.dialect.reference_ahead
+        )
+        return codec.encode_trajectory(self.dialect, points)
+
+    @staticmethod
+    def _back(aside, yaw):
+        """Return how a car finds back to the road: metres left of it, by metres along it."""
+        length = 10.0 + 15.0 * abs(aside)
+        slope = math.tan(motion.wrap(yaw)) * length
+
+        def left(s):
+            u = min(s / length, 1.0)
+            return (aside * (1.0 + 2.0 * u) + slope * u) * (1.0 - u) ** 2
+
+        return left
 
 
 class Car:
-    """A kinematic bicycle whose wheels and pedals follow the command with a lag, s."""
+    """A kinematic bicycle whose steering lags by 0.2 s, and whose acceleration by 0.1 s."""
 
-    def __init__(self, speed, lag=0.2, pedal_lag=0.2):
-        self.pose, self.speed, self.angle, self.acceleration = Pose(0.0, 0.0, 0.0), speed, 0.0, 0.0
-        self._lag, self._pedal_lag = lag, pedal_lag
+    def __init__(self, pose, speed):
+        self.pose, self.speed, self.acceleration, self.tire_angle = pose, speed, 0.0, 0.0
 
-    def drive(self, command):
-        """Go on by one STEP."""
-        self.angle += (command.tire_angle - self.angle) * STEP / self._lag
-        self.acceleration += (command.acceleration - self.acceleration) * STEP / self._pedal_lag
-        # Brakes stop a car and push it nowhere.
-        self.speed = max(0.0, self.speed + self.acceleration * STEP)
-        turn = self.speed * math.tan(self.angle) / WHEELBASE
-        x, y, yaw = motion.rollout(self.speed, turn, 0.0, [STEP])[0]
-        self.pose = motion.moved(self.pose, Pose(float(x), float(y), float(yaw)))
+    def step(self, command, seconds=STEP):
+        """Let it drive on as commanded."""
+        self.tire_angle += (command.tire_angle - self.tire_angle) * seconds / 0.2
+        self.acceleration += (command.acceleration - self.acceleration) * seconds / 0.1
+        self.speed = max(0.0, self.speed + self.acceleration * seconds)
+        step = self.speed * seconds
+        turn = step * math.tan(self.tire_angle) / WHEELBASE
+        yaw = self.pose.yaw + 0.5 * turn
+        self.pose = Pose(
+            self.pose.x + step * math.cos(yaw),
+            self.pose.y + step * math.sin(yaw),
+            self.pose.yaw + turn,
+        )
+
+    def odometry(self, time):
+        """Return what its localization says."""
+        turn = self.speed * math.tan(self.tire_angle) / WHEELBASE
+        return Odometry(stamp(time), self.pose, self.speed, 0.0, turn)
 
 
-class ClosedLoop:
+@dataclass(frozen=True)
+class Cycle:
+    """One plan that was published, and the car then; `answer` is how old the newest one is."""
+
+    time: float
+    plan: Plan
+    speed: float
+    aside: float
+    answer: float
+    broken: tuple[str, ...]
+
+
+def drive(
+    seconds, wanted, latency, refused=lambda: False, dropped=lambda: False, name='kitti', road=None
+):
     """
-    One drive along a road.
+    Return the cycles of a closed loop of so many seconds.
 
-    `speed_ahead(s, t, speed)` is the speed that the model wants, m/s. It is asked each `period`
-    s, and answers `latency` s later with waypoints that are off by `noise` m.
+    `wanted` is the speed by time, `latency` draws each answer's, `refused` whether it is
+    nonsense, `dropped` whether a picture is lost.
     """
-
-    def __init__(
-        self, road, speed_ahead, *, dialect='nuscenes', noise=0.05, latency=0.8, period=1.0,
-        speed=8.0, seed=0, lag=0.2, limits=None, **options
-    ):  # fmt: skip
-        self.road, self._speed_ahead = road, speed_ahead
-        self.dialect = DIALECTS[dialect]
-        self.planner = Planner(self.dialect, policy=Policy(limits))
-        self.controller = Controller(**options)
-        self.car = Car(speed, lag)
-        self.random, self.noise = np.random.default_rng(seed), noise
-        self.latency, self.period = latency, period
-        self.rows, self.commands, self.plans = [], [], []
-        self._waiting, self._asked = None, -math.inf
-        self.tick = 0
-        self._warm_up(speed)
-
-    @property
-    def time(self):
-        """Return the seconds since the start."""
-        return self.tick * STEP
-
-    @property
-    def now(self):
-        """Return the stamp of now, ns."""
-        return START + round(self.time * NANOSECONDS)
-
-    def _warm_up(self, speed):
-        """Give the planner the history it asks for: straight on, before the road begins."""
-        for k in range(300, 0, -1):
-            before = Pose(-k * STEP * speed, 0.0, 0.0)
-            self._observe(START - round(k * STEP * NANOSECONDS), before)
-
-    def _observe(self, stamp, pose):
-        turn = self.car.speed * math.tan(self.car.angle) / WHEELBASE
-        sample = Odometry(stamp, pose, self.car.speed, 0.0, turn)
-        self.planner.observe(sample)
-        self.controller.observe(sample)
-
-    def answer(self):
-        """Return what the model says now: back to the road and along it, at its speeds."""
-        start, left = self.road.nearest(self.car.pose)
-        s = start
-        t, points = 0.0, []
-        speed = self.car.speed
-        for k in range(1, 50 * self.dialect.waypoints + 1):
-            wanted = self._speed_ahead(s, self.time + t, speed)
-            speed += float(np.clip(wanted - speed, -0.025, 0.02))
-            s, t = s + max(0.0, speed) * 0.01, t + 0.01
-            if k % 50 == 0:
-                beside = Pose(0.0, left * math.exp(-(s - start) / RETURN), 0.0)
-                line = motion.moved(self.road.pose(s), beside)
-                ahead = motion.relative_to(self.car.pose, line)
-                points.append((ahead.x, ahead.y, ahead.yaw))
-        rows = motion.point_ahead(points, self.dialect.reference_ahead)
-        moved = np.diff(np.vstack([[0.0, 0.0], rows]), axis=0)
-        # A car that hardly moves is seen to: its waypoints are nearer to the truth.
-        near = np.minimum(np.hypot(*moved.T), 1.0)
-        rows = rows + near[:, None] * self.random.normal(0.0, self.noise, rows.shape)
-        return Answer(codec.encode_trajectory(self.dialect, rows))
-
-    def step(self, odometry=True, plans=True):
-        """Drive one STEP: odometry at 50 Hz, plans at 10 Hz, commands at 20 Hz."""
-        if odometry and self.tick % 2 == 0:
-            self._observe(self.now, self.car.pose)
-        if plans:
-            self._think()
-            if self.tick % 10 == 0:
-                plan = self.planner.plan(self.now)
-                if plan is not None:
-                    self.plans.append(plan)
-                    self.controller.follow(plan)
-        if self.tick % 5 == 0:
-            self.commands.append(self.controller.command(self.now))
-            s, left = self.road.nearest(self.car.pose)
-            self.rows.append((self.time, s, left, self.car.speed))
-        if self.commands:
-            self.car.drive(self.commands[-1])
-        self.tick += 1
-
-    def _think(self):
-        if self._waiting and self.time >= self._asked + self.latency - 1e-9:
-            (query, answer), self._waiting = self._waiting, None
-            self.planner.tell(query, answer, self.now)
-        if not self._waiting and self.time >= self._asked + self.period - 1e-9:
-            for camera in self.dialect.cameras:
-                self.planner.observe(CameraImage(camera, self.now, 'jpeg', b''))
-            query = self.planner.ask(self.now)
-            if hasattr(query, 'prompt'):
-                self._waiting, self._asked = (query, self.answer()), self.time
-
-    def drive(self, seconds, **inputs):
-        """Drive on; return rows of time, metres along the road, metres left of it, speed."""
-        first = len(self.rows)
-        end = self.time + seconds
-        while self.time < end - 1e-9:
-            self.step(**inputs)
-        return np.array(self.rows[first:])
+    dialect, road = DIALECTS[name], road or Road()
+    planner, controller, driver = Planner(dialect), Controller(), Driver(road, wanted, dialect)
+    controller.engage(True)
+    car = Car(Pose(*road.pose([0.0])[0]), wanted(0.0))
+    cycles, waiting, views, newest, previous = [], None, {}, -math.inf, None
+    for k in range(round(seconds / STEP)):
+        time = k * STEP
+        now = stamp(time)
+        if k % round(ODOMETRY / STEP) == 0:
+            planner.observe(car.odometry(time))
+            controller.observe(car.odometry(time))
+        if k % round(PICTURE / STEP) == 0 and not dropped():
+            views[now] = time, car.pose, car.speed
+            for camera in dialect.cameras:
+                planner.observe(CameraImage(camera, now, 'jpeg', b''))
+        if waiting is not None and now >= waiting[1]:
+            taken, pose, speed = views[waiting[0].stamp]
+            text = '?' if refused() else driver.answer(taken, pose, speed)
+            try:
+                planner.tell(waiting[0], Answer(text), now)
+                newest = taken
+            except AnswerError:
+                pass
+            waiting = None
+        if waiting is None:
+            asked = planner.ask(now)
+            if not isinstance(asked, NotReady):
+                waiting = asked, stamp(time + latency())
+        if k % round(PLAN / STEP) == 0 and (plan := planner.plan(now)) is not None:
+            broken = broken_rules(plan, car.pose, car.speed, now, previous)
+            previous = previous if broken else plan
+            beside = motion.to_frame(
+                Pose(*road.pose([road.nearest(car.pose.x, car.pose.y)])[0]),
+                [[car.pose.x, car.pose.y]],
+            )[0, 1]
+            cycles.append(Cycle(time, plan, car.speed, float(beside), time - newest, broken))
+            controller.follow(plan)
+        if k % round(COMMAND / STEP) == 0:
+            command = controller.command(now)
+        car.step(command)
+    return cycles

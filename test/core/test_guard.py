@@ -17,7 +17,9 @@ EGO = EgoNow(Pose(0.0, 0.0, 0.0), 10.0)
 def moving(speed=10.0, acceleration=0.0, yaw_rate=0.0):
     speeds = np.maximum(speed + acceleration * TIMES, 0.0)
     along = np.concatenate([[0.0], np.cumsum(0.5 * (speeds[1:] + speeds[:-1]) * 0.1)])
-    poses = np.column_stack([along, np.zeros_like(along), yaw_rate * TIMES])
+    yaw = yaw_rate * TIMES
+    steps = np.diff(along)[:, None] * np.column_stack([np.cos(yaw), np.sin(yaw)])[:-1]
+    poses = np.column_stack([np.vstack([[0.0, 0.0], np.cumsum(steps, axis=0)]), yaw])
     ones = np.ones_like(TIMES)
     return Motion(TIMES, poses, speeds, acceleration * ones, yaw_rate * ones)
 
