@@ -101,9 +101,7 @@ def summarize(results: Sequence[Result]) -> dict[str, Any]:
 
 def setting(result: Result) -> str:
     """Return how a result was driven, in words."""
-    case = result['case']
-    laid = '' if case['retiming'] else ', laid on arrival'
-    return f'{case["model"]}, {case["latency"]:g} s{laid}'
+    return Case(**result['case']).setting
 
 
 def _summary(results: Sequence[Result]) -> dict[str, Any]:

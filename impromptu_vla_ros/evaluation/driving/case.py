@@ -44,9 +44,12 @@ class Case:
 
     @property
     def setting(self) -> str:
-        """Return how it is driven, as the name of a folder."""
-        naive = '' if self.retiming else '-laid-on-arrival'
-        return f'{self.model}-{self.latency:g}s{naive}'
+        """Return how it is driven, in words."""
+        parts = [self.model, f'{self.latency:g} s']
+        parts += [] if self.retiming else ['laid on arrival']
+        parts += [] if self.dialect == 'auto' else [self.dialect]
+        parts += [self.host] if self.host else [self.world] if self.world != 'kinematic' else []
+        return ', '.join(parts)
 
     @property
     def name(self) -> str:
@@ -55,7 +58,7 @@ class Case:
 
     def folder(self, out: Path) -> Path:
         """Return where its files go: `.json` the result, `.npz` the record."""
-        return out / self.setting
+        return out / self.setting.replace(', ', '-').replace(' ', '_').replace('/', '_')
 
 
 def finished(case: Case, out: Path) -> Result | None:
