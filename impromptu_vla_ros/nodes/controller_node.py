@@ -50,6 +50,7 @@ class ControllerNode(Node):
             given.stop,
             given.base_frame,
         )
+        self.controller.engage(given.engaged)
         self._command: ControlCommand | None = None
         self._refused = ''
         self._commands, self._reported = 0, monotonic()

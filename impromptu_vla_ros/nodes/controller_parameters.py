@@ -47,6 +47,11 @@ class ControllerParameters:
         'latter two only while engaged, and where their messages are installed.',
         choices=('drive', 'ackermann', 'carla'),
     )
+    engaged: bool = setting(
+        False,
+        'Command from the start on.',
+        'For simulations; elsewhere somebody says so with ~/engage.',
+    )
     base_frame: str = setting(
         'base_link', 'Child frame that odometry must have.', 'As of the planner.'
     )

@@ -38,6 +38,13 @@ class OpaqueFunction:
         self.function = function
 
 
+class ExecuteProcess:
+    """One process of any kind."""
+
+    def __init__(self, *, cmd, output):
+        self.command, self.environment = cmd, {}
+
+
 class Node:
     """One process of a node; `command` and `environment` are what it is started with."""
 
@@ -81,7 +88,7 @@ MODULES = {
     module.__name__: module
     for module in (
         _module('launch', LaunchDescription),
-        _module('launch.actions', DeclareLaunchArgument, OpaqueFunction),
+        _module('launch.actions', DeclareLaunchArgument, ExecuteProcess, OpaqueFunction),
         _module('launch.substitutions', LaunchConfiguration),
         _module('launch_ros'),
         _module('launch_ros.actions', Node),
