@@ -53,9 +53,9 @@ class Seen:
         self.plans, self.paths, self.pictures, self.reports = [], [], [], 0
         self.answered, self.wrong = [], []
         self.diagnostics = {}
-        self.odometry = []
+        self.odometry, self.odometry_topic = [], f'{name}/input/odometry'
         node.create_subscription(
-            Odometry, f'{name}/input/odometry', self._on_odometry, qos_profile_sensor_data
+            Odometry, self.odometry_topic, self._on_odometry, qos_profile_sensor_data
         )
         node.create_subscription(DrivingPlan, f'{name}/output/plan', self._on_plan, 100)
         node.create_subscription(Path, f'{name}/output/path', self.paths.append, 10)
@@ -229,8 +229,11 @@ class Rig:
 
     def heard(self, car, planners=1):
         """Wait until the planner listens to the car's cameras and odometry."""
-        publishers = (*car.cameras.values(), car.odometry)
-        self.until(lambda: all(p.get_subscription_count() >= planners for p in publishers))
+        cameras = car.cameras.values()
+        self.until(lambda: all(p.get_subscription_count() >= planners for p in cameras))
+        # The observers of its planners hear the odometry too.
+        both = planners + sum(each.odometry_topic == car.odometry.topic for each in self._seen)
+        self.until(lambda: car.odometry.get_subscription_count() >= both)
 
     def reported(self, seen, more=2):
         """Wait for the next whole diagnostics report."""

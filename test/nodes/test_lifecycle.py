@@ -49,14 +49,14 @@ def test_all_transitions(rig):
     assert manager.state == State.PRIMARY_STATE_INACTIVE
     rig.reported(seen, 1)
     assert seen.value('state', 'state') == 'inactive'
-    assert car.odometry.get_subscription_count() == 0
+    assert car.cameras['front'].get_subscription_count() == 0
     for _ in range(2):
         assert manager(T.TRANSITION_ACTIVATE)
         rig.heard(car)
         seen.plans.clear()
         rig.until(lambda: len(captured(seen.plans)) > 1, car)
         assert manager(T.TRANSITION_DEACTIVATE)
-        rig.until(lambda: car.odometry.get_subscription_count() == 0, car)
+        rig.until(lambda: car.cameras['front'].get_subscription_count() == 0, car)
         count = len(seen.plans)
         rig.reported(seen, 1)
         assert len(seen.plans) == count
