@@ -168,6 +168,7 @@ def _add_drive(parser: argparse.ArgumentParser) -> None:
     add('--jobs', type=int, default=1, metavar='N', help='drives at a time (default 1)')
     add('--out', metavar='DIR', default='out/drive', help='what is there is not driven again')
     add('--json', metavar='FILE', help='where the summary goes (default DIR/summary.json)')
+    add('--no-page', action='store_true', help='numbers only: no films, no DIR/index.html')
     parser.set_defaults(run=_drive)
 
 

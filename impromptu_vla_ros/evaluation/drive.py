@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`impromptu-vla drive`: scenarios in closed loop, and a table of what came of them."""
+"""`impromptu-vla drive`: scenarios in closed loop, a table of what came of them, and a page."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def run(arguments: Namespace) -> int:
     print(table(ordered))
     print(overview(summary))
     print(f'records: {out}\nJSON: {path}')
+    if not arguments.no_page:
+        # Only here: it needs what the numbers do not.
+        from impromptu_vla_ros.evaluation.driving.report import write_page
+
+        print(f'page: {write_page(out)}')
     return 1 if any('error' in result for result in ordered) else 0
 
 

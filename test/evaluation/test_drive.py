@@ -22,7 +22,7 @@ EXPERT = ('--scenario', 'ncap_frontal', '--jobs', '2')
 
 
 def drive(out, *arguments):
-    code = cli.main(['drive', '--out', str(out), *map(str, arguments)])
+    code = cli.main(['drive', '--no-page', '--out', str(out), *map(str, arguments)])
     return code, json.loads((out / 'summary.json').read_text())
 
 

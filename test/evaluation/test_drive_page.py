@@ -7,6 +7,7 @@ import re
 import made_up_drive
 import pytest
 
+from impromptu_vla_ros import cli
 from impromptu_vla_ros.evaluation.driving import figures
 from impromptu_vla_ros.evaluation.driving.birdseye import painted_land
 from impromptu_vla_ros.evaluation.driving.case import Case, keep
@@ -133,3 +134,13 @@ def test_a_runs_folder_becomes_a_page(folder):
 def test_a_folder_without_drives_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=f'no results of drives in {tmp_path}'):
         write_page(tmp_path)
+
+
+@pytest.mark.timeout(240)
+def test_a_drive_ends_with_its_page(tmp_path):
+    pytest.importorskip('carla')
+    pytest.importorskip('msgpack')
+    assert cli.main(['drive', '--out', str(tmp_path), '--scenario', 'ncap_frontal']) == 0
+    html = (tmp_path / 'index.html').read_text()
+    assert '<section id="expert,_0_s/ncap_frontal-0">' in html
+    assert (tmp_path / 'expert-0_s' / 'ncap_frontal-0.mp4').is_file()

@@ -15,7 +15,7 @@ from PIL import Image
 
 # What browsers decode everywhere. A film of a drive needs few bits: much of it repeats.
 CODEC, PIXELS = 'libx264', 'yuv420p'
-OPTIONS = {'preset': 'veryfast', 'crf': '27'}
+OPTIONS = {'preset': 'veryfast', 'crf': '30'}
 REMEDY = 'films are animated WebP, larger and without a slider: pip install av makes them MP4'
 KINDS = {'.mp4': 'video/mp4', '.webp': 'image/webp'}
 
