@@ -25,6 +25,9 @@ FORESIGHT, STEP = 6.0, 0.1
 # Comfortable: turning and braking for a bend, m/s²; a dry road gives about four times as much.
 TURNING, SLOWING = 2.2, 1.2
 GRIP = 8.0
+# The hardest braking, m/s², and how fast it begins, m/s³: the guard allows 8 and 15, and waypoints
+# every half second tell of it roughly.
+HARDEST, JERK = 6.0, 8.0
 # The Intelligent Driver Model (Treiber, Hennecke, Helbing 2000): acceleration and comfortable
 # deceleration in m/s², the time headway in s, and the gap at a stand in m.
 FREE, EASY, HEADWAY, GAP = 1.2, 1.8, 1.2, 3.5
@@ -36,10 +39,10 @@ ASIDE, NARROW, AHEAD = 0.3, 0.05, 1.0
 STANDS = 0.3
 # What is tried when the usual does not do: how hard to brake at least, m/s², and how far to
 # swerve, of what the lane has room for.
-BRAKING = (math.inf, 0.0, -1.0, -2.0, -3.0, -4.5, -6.0, -7.5)
+BRAKING = (math.inf, 0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0)
 SWERVES = (0.0, 0.5, -0.5, 1.0, -1.0)
-# An offset from the middle of the lane goes with this time constant, s.
-FADE = 0.8
+# An offset from the middle of the lane goes while the car drives this time, s, but this way, m.
+FADE, SHORTEST_FADE = 0.8, 6.0
 # The lane of our roads and the ego, m.
 LANE, WIDTH = 3.5, 1.84
 
@@ -77,7 +80,7 @@ class Expert:
         look: Callable[[int], View],
     ) -> None:
         self._way, self._dialect, self._ego, self._look = way, dialect, ego, look
-        self._grip = GRIP * friction
+        self._hardest = min(HARDEST, GRIP * friction)
         share = min(1.0, max(friction, 0.1) * 1.5)
         self._allowed = _allowed(way, cruise, TURNING * share, SLOWING * share)
 
@@ -98,7 +101,6 @@ class Expert:
     def _driven(self, view: View, steps: int) -> tuple[FloatArray, FloatArray]:
         """Return how far along and left of the way it will be, each (steps + 1,)."""
         (at,), (left,) = self._way.nearest([[view.pose.x, view.pose.y]])
-        fade = np.exp(-STEP * np.arange(steps + 1) / FADE)
         others = self._on_way(view, at, steps)
         room = max(0.0, 0.5 * (LANE - self._ego.width) - 0.05)
         caps, targets = (
@@ -106,20 +108,23 @@ class Expert:
         )
         if not len(others):
             caps, targets = caps[:1], targets[:1]
-        lefts = targets[:, None] + (left - targets)[:, None] * fade
         marks = np.empty((len(caps), steps + 1))
-        speeds = np.empty_like(marks)
-        marks[:, 0], speeds[:, 0] = at, view.speed
+        speeds, lefts = np.empty_like(marks), np.empty_like(marks)
+        marks[:, 0], speeds[:, 0], lefts[:, 0] = at, view.speed, left
+        fade = max(FADE * view.speed, SHORTEST_FADE)
+        change = np.full(len(caps), np.clip(view.acceleration, -self._hardest, FREE))
         for k in range(steps):
-            asked = np.minimum(
-                self._asked(marks[:, k], speeds[:, k], lefts[:, k], others, k), caps
-            )
-            change = np.maximum(asked, -self._grip)
+            usual = self._asked(marks[:, k], speeds[:, k], lefts[:, k], others, k)
+            asked = np.maximum(np.minimum(usual, caps), -self._hardest)
+            change = np.clip(asked, change - STEP * JERK, change + STEP * JERK)
             after = np.maximum(0.0, speeds[:, k] + STEP * change)
             marks[:, k + 1] = marks[:, k] + 0.5 * STEP * (speeds[:, k] + after)
             speeds[:, k + 1] = after
+            # A car moves aside as it moves on: one that stands does not.
+            kept = np.exp((marks[:, k] - marks[:, k + 1]) / fade)
+            lefts[:, k + 1] = targets + (lefts[:, k] - targets) * kept
         effort = np.where(np.isfinite(caps), 0.5 + np.minimum(caps, 0.0) ** 2, 0.0)
-        cost = effort + 3.0 * np.abs(targets) + self._harm(marks, speeds, lefts, others)
+        cost = effort + 8.0 * np.abs(targets) + self._harm(marks, speeds, lefts, others)
         best = int(np.argmin(cost))
         return marks[best], lefts[best]
 

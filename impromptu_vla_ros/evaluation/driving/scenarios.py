@@ -159,7 +159,7 @@ def oncoming(vary: Vary) -> Scenario:
     act = Act('ttc', vary(3.0), left=0.0, over=2.2)
     car = Actor('oncoming', CAR, _road(1, 1, 20.0 + far), his, left=vary(3.0, 0.05), acts=(act,))
     truck = Actor('overtaken', TRUCK, _road(1, 1, 26.0 + far), 0.6 * his)
-    made = _made('traffic', 'straight', _road(1, -1, 20.0), 100.0, speed, 18.0)
+    made = _made('traffic', 'straight', _road(1, -1, 20.0), 100.0, speed, 24.0)
     return replace(made, actors=(car, truck), reference=speed + his)
 
 
@@ -171,7 +171,7 @@ def merging(vary: Vary) -> Scenario:
         Actor(f'on the road {k}', CAR, _road(1, -2, at), theirs)
         for k, at in enumerate([vary(50.0), vary(82.0, 0.05)])
     )
-    made = _made('traffic', 'merge', route, 270.0, speed, 34.0)
+    made = _made('traffic', 'merge', route, 250.0, speed, 38.0)
     return replace(made, actors=cars, reference=3.0)
 
 
