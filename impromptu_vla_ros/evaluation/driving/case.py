@@ -7,12 +7,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import impromptu_vla_ros
 from impromptu_vla_ros.evaluation.driving.scenarios import scenario
 
 Result = dict[str, Any]
+
+# The folders whose code a drive depends on.
+DRIVING = ('core', 'evaluation/driving', 'models', 'worlds')
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,8 @@ class Case:
     @property
     def key(self) -> str:
         """Return what changes with everything that the result depends on."""
-        text = json.dumps([asdict(self), asdict(scenario(self.scenario, self.seed))])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        parts = [asdict(self), asdict(scenario(self.scenario, self.seed)), code_fingerprint()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property
     def setting(self) -> str:
@@ -59,6 +64,17 @@ class Case:
     def folder(self, out: Path) -> Path:
         """Return where its files go: `.json` the result, `.npz` the record."""
         return out / self.setting.replace(', ', '-').replace(' ', '_').replace('/', '_')
+
+
+@cache
+def code_fingerprint() -> str:
+    """Return what changes with the code that drives: a drive by other code is another one."""
+    package = Path(impromptu_vla_ros.__file__).parent
+    digest = hashlib.sha256()
+    for folder in DRIVING:
+        for path in sorted((package / folder).rglob('*.py')):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def finished(case: Case, out: Path) -> Result | None:
