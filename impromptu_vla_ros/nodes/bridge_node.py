@@ -7,7 +7,6 @@ import faulthandler
 import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -24,14 +23,13 @@ from impromptu_vla_ros.core.navigation import navigation_command
 from impromptu_vla_ros.core.structs import ControlCommand, FloatArray, InputError
 from impromptu_vla_ros.msg import DriveCommand
 from impromptu_vla_ros.nodes import health
+from impromptu_vla_ros.nodes.bridge_choices import ego_of, point_of, rig_of, world_of
 from impromptu_vla_ros.nodes.bridge_outputs import BridgeOutputs
 from impromptu_vla_ros.nodes.bridge_parameters import EXIT, LOCKSTEP, BridgeParameters
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
 from impromptu_vla_ros.worlds import carla_errors
-from impromptu_vla_ros.worlds.carla_client import CarlaClient, Scene, WorldChoice
-from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice
+from impromptu_vla_ros.worlds.carla_client import CarlaClient, Scene
 from impromptu_vla_ros.worlds.map_route import route_between
-from impromptu_vla_ros.worlds.rigs import Rig, RigError, rig_named
 
 # What a further try does not mend.
 FATAL = (
@@ -60,9 +58,9 @@ class BridgeNode(Node):
         given = self.parameters
         if given.mode == LOCKSTEP and not given.step:
             raise ParameterError('mode lockstep ticks the world: step must be above 0')
-        self._destination = _point(given.destination)
-        rig = _rig(given)
-        self.client = CarlaClient(_world(given), _ego(given), rig, given.pedals)
+        self._destination = point_of(given.destination)
+        rig = rig_of(given)
+        self.client = CarlaClient(world_of(given), ego_of(given), rig, given.pedals)
         self.failed = ''
         self._lost = 'not connected yet'
         self._scene: Scene | None = None
@@ -237,47 +235,11 @@ class BridgeNode(Node):
         }
         if not self.parameters.ego.drive:
             return [(health.OK, 'it only looks on')], values
-        return [(health.WARN, f'brakes: {self._why}')] if self._why else [], values
-
-
-def _world(given: BridgeParameters) -> WorldChoice:
-    server = given.server
-    try:
-        opendrive = Path(server.opendrive).read_text('utf-8') if server.opendrive else ''
-    except OSError as error:
-        raise ParameterError(f'parameter server.opendrive: {error}') from error
-    return WorldChoice(
-        host=server.host,
-        port=server.port,
-        timeout=server.timeout,
-        picture_timeout=given.rig.timeout,
-        map=server.map,
-        opendrive=opendrive,
-        step=given.step or None,
-    )
-
-
-def _ego(given: BridgeParameters) -> EgoChoice:
-    return EgoChoice(given.ego.role, given.ego.blueprint, given.ego.spawn_point)
-
-
-def _rig(given: BridgeParameters) -> Rig:
-    try:
-        rig = rig_named(given.rig.name)
-    except RigError as error:
-        raise ParameterError(f'parameter rig.name: {error}') from error
-    rig = rig.scaled(given.rig.width) if given.rig.width else rig
-    return replace(rig, period=given.rig.period or rig.period)
-
-
-def _point(text: str) -> tuple[float, float] | None:
-    if not text:
-        return None
-    try:
-        x, y = map(float, text.split(','))
-    except ValueError as error:
-        raise ParameterError(f'parameter destination is {text!r}: write x,y in m') from error
-    return x, y
+        found: health.Found = [(health.WARN, f'brakes: {self._why}')] if self._why else []
+        publishers = self.count_publishers(self._commands.topic_name)
+        if publishers > 1:
+            found.append((health.WARN, f'{publishers} publish {values["topic"]}: keep one'))
+        return found, values
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from impromptu_vla_ros.core.pedals import PedalScale
 from impromptu_vla_ros.core.settings import setting
-from impromptu_vla_ros.worlds.carla_client import WorldChoice
+from impromptu_vla_ros.worlds.carla_server import WorldChoice
 from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice
 from impromptu_vla_ros.worlds.rigs import RIGS
 

@@ -8,8 +8,6 @@ settings as they were at the end, whatever happens in between.
 
 from __future__ import annotations
 
-import re
-import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition
@@ -29,39 +27,15 @@ from impromptu_vla_ros.worlds.camera_feed import Feed, stamp_of
 from impromptu_vla_ros.worlds.carla_errors import (
     CarlaError,
     MissingBlueprint,
-    MissingMap,
-    NoServer,
     ServerSilent,
-    WrongVersion,
     asking,
     client_library,
 )
+from impromptu_vla_ros.worlds.carla_server import PROBE, WorldChoice, chosen_world, connected
 from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice, EgoVehicle
 from impromptu_vla_ros.worlds.rigs import Mount, Rig
 
-LOADING = 120.0  # s that a server may take to load a map
 WARM_UP = 100  # ticks within which every camera must have sent a picture
-PROBE = 1.0  # s to find out that nobody is there
-
-
-@dataclass(frozen=True)
-class WorldChoice:
-    """
-    Which server, and how its world goes on.
-
-    `map` is a name, empty for the one that is loaded; `opendrive` is the text of a map to make
-    instead. `step` is simulated s per tick; None rides along with a world that goes by itself or
-    that another client ticks. `timeout` is for any answer, `picture_timeout` for the pictures of
-    a tick, s.
-    """
-
-    host: str = '127.0.0.1'
-    port: int = 2000
-    timeout: float = 10.0
-    picture_timeout: float = 2.0
-    map: str = ''
-    opendrive: str = ''
-    step: float | None = 0.05
 
 
 @dataclass(frozen=True)
@@ -178,7 +152,7 @@ class CarlaClient:
     def open(self) -> Scene:
         """Connect, choose the map, put the car and its cameras there; return the first scene."""
         library = client_library()
-        self._connect(library)
+        self._client = connected(library, self.choice)
         try:
             with asking('preparing the world'):
                 return self._prepared(library)
@@ -216,29 +190,8 @@ class CarlaClient:
         except CarlaError:
             pass  # the server is gone, and all that was in it; or `open` finds it again
 
-    def _connect(self, library: Any) -> None:
-        host, port = self.choice.host, self.choice.port
-        try:
-            socket.create_connection((host, port), min(PROBE, self.choice.timeout)).close()
-        except OSError as error:
-            raise NoServer(
-                f'nobody listens at {host}:{port} ({error}): start CARLA, or `impromptu-vla '
-                f'world --port {port}`'
-            ) from error
-        client = library.Client(host, port)
-        client.set_timeout(self.choice.timeout)
-        with asking(f'connecting to {host}:{port}'):
-            server = client.get_server_version()
-        ours = client.get_client_version()
-        if _release(ours) != _release(server):
-            raise WrongVersion(
-                f'the server at {host}:{port} is CARLA {server}, the client {ours}: they must be '
-                f'the same; pip install carla=={_release(server)}'
-            )
-        self._client = client
-
     def _prepared(self, library: Any) -> Scene:
-        world = self._chosen_world()
+        world = chosen_world(self._client, self.choice)
         settings = self._original = self._original or world.get_settings()
         episode = self._episode = _Episode(world, settings)
         self._apply_settings(world)
@@ -253,24 +206,6 @@ class CarlaClient:
             sensor = self._camera(library, world, mount)
             episode.feeds.append(Feed(mount, sensor, self._arrived))
         return self._warmed_up()
-
-    def _chosen_world(self) -> Any:
-        choice, client = self.choice, self._client
-        client.set_timeout(max(LOADING, choice.timeout))
-        try:
-            if choice.opendrive:
-                return client.generate_opendrive_world(choice.opendrive)
-            if choice.map:
-                names = [name.rpartition('/')[2] for name in client.get_available_maps()]
-                wanted = choice.map.rpartition('/')[2]
-                if wanted not in names:
-                    raise MissingMap(
-                        f'the server has no map {choice.map!r}; it has: {", ".join(names)}'
-                    )
-                client.load_world_if_different(choice.map)
-            return client.get_world()
-        finally:
-            client.set_timeout(choice.timeout)
 
     def _apply_settings(self, world: Any) -> None:
         if self.choice.step is None:
@@ -381,9 +316,3 @@ class CarlaClient:
 
 def _began(feed: Feed) -> bool:
     return feed.newest is not None
-
-
-def _release(version: str) -> str:
-    """Return the release of a version such as 0.9.16-dirty."""
-    found = re.match(r'\d+(\.\d+)*', version)
-    return found[0] if found else version

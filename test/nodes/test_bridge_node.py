@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from time import monotonic
 
 import numpy as np
@@ -20,7 +19,6 @@ import pytest
 pytest.importorskip('rclpy')
 pytest.importorskip('carla', reason="CARLA's client is not installed")
 
-import carla
 from conftest import ROOT
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import AccelWithCovarianceStamped
@@ -35,7 +33,7 @@ from std_srvs.srv import SetBool
 
 sys.path.insert(0, str(ROOT / 'test' / 'worlds'))
 
-from carla_servers import server
+from carla_servers import actors, own_server, second, server
 from served import LIMIT, Served, environment
 
 from impromptu_vla_ros import messages, sensor_messages
@@ -161,14 +159,6 @@ class Bridged:
         self.until(says)
 
 
-@contextmanager
-def second(server):
-    """Another client's view of the world."""
-    other = carla.Client(server.host, server.port)
-    other.set_timeout(LIMIT)
-    yield other.get_world()
-
-
 @pytest.fixture
 def bridged(server):
     """Return what makes bridges to the server."""
@@ -182,18 +172,6 @@ def bridged(server):
     for each in made:
         each.close()
     rig.close()
-
-
-@contextmanager
-def own_server(port=0):
-    """Serve a world that a test may stop and kill."""
-    served = Served('-m', 'impromptu_vla_ros.worlds.serve', '--map', 'circuit', port=port)
-    served.host = '127.0.0.1'
-    try:
-        yield served
-    finally:
-        served.process.kill()
-        served.process.wait(LIMIT)
 
 
 LOCKSTEP = {'mode': 'lockstep', 'command_timeout': 5.0}
@@ -322,7 +300,7 @@ def test_a_silent_controller_stops_the_car(bridged, server, mode):
     bridge.told('commands', 'brakes: no command came for 0.1 s', DiagnosticStatus.WARN)
     bridge.until(lambda: abs(bridge.last.vx) < 0.05)
     with second(server) as world:
-        (car,) = world.get_actors().filter('vehicle.*') or [None]
+        (car,) = actors(world, 'vehicle.*', lambda: bridge.frames(1))
         assert car.get_control().brake > 0.3
         assert car.get_velocity().length() < 0.1
     bridge.command = 0.0, 3.0  # and it goes on when there are commands again
@@ -333,6 +311,7 @@ def test_a_silent_controller_stops_the_car(bridged, server, mode):
 def test_with_the_real_controller(bridged, mode):
     """Engaged without a plan it brakes, with one it would follow; the bridge tells which."""
     bridge = bridged(mode=mode, command_timeout=5.0)
+    bridge.rig.node.destroy_publisher(bridge._commands)
     remaps = (f'~/input/odometry:={OUT}/odometry', f'~/output/command:={NAME}/input/command')
     controller = ControllerNode(
         context=bridge.rig.context,
@@ -405,8 +384,8 @@ def test_a_server_that_hangs_and_goes_on(bridged):
         server.process.send_signal(signal.SIGCONT)
         bridge.frames(5)
         with second(server) as world:
-            assert len(world.get_actors().filter('vehicle.*')) == 1
-            assert len(world.get_actors().filter('sensor.camera.*')) == 1
+            assert len(actors(world, 'vehicle.*', lambda: bridge.frames(1))) == 1
+            assert len(actors(world, 'sensor.camera.*')) == 1
 
 
 def test_no_server_at_all(bridged):
@@ -463,6 +442,12 @@ def test_a_command_that_is_none(bridged):
     bridge.told('commands', 'cannot be read: mode is 77', DiagnosticStatus.WARN)
 
 
+def test_two_who_command_are_told(bridged):
+    bridge = bridged()
+    bridge.rig.node.create_publisher(DriveCommand, f'{NAME}/input/command', 10)
+    bridge.told('commands', '2 publish', DiagnosticStatus.WARN)
+
+
 def test_who_only_looks_on_drives_nothing(bridged, server):
     bridge = bridged(ego__drive=False)
     bridge.command = 0.0, 3.0
@@ -506,7 +491,7 @@ def test_it_leaves_nothing_behind(server, how):
     assert process.returncode == 0, said
     with second(server) as world:
         world.wait_for_tick(LIMIT)
-        kinds = [actor.type_id for actor in world.get_actors()]
+        kinds = [actor.type_id for actor in actors(world, '*')]
         assert not [kind for kind in kinds if kind.startswith(('vehicle', 'sensor'))]
         assert not world.get_settings().synchronous_mode
 

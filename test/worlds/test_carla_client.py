@@ -9,11 +9,11 @@ import math
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from carla_servers import actors, own_server, second
 from served import LIMIT, Served, environment
 
 from impromptu_vla_ros.core.ego_check import check_ego
@@ -35,19 +35,11 @@ def choice(server, **changes):
     return WorldChoice(server.host, server.port, **{'timeout': LIMIT, **changes})
 
 
-@contextmanager
-def second(server):
-    """Another client's view of the world."""
-    other = carla.Client(server.host, server.port)
-    other.set_timeout(LIMIT)
-    yield other.get_world()
-
-
 def kinds(world):
     """Return what is in the world besides the spectator, once it has been told."""
     world.wait_for_tick(LIMIT)
-    actors = [actor.type_id for actor in world.get_actors()]
-    return [kind for kind in actors if kind.startswith(('vehicle', 'sensor.camera'))]
+    names = [actor.type_id for actor in actors(world, '*')]
+    return [kind for kind in names if kind.startswith(('vehicle', 'sensor.camera'))]
 
 
 @pytest.fixture
@@ -259,8 +251,8 @@ def test_an_ego_that_is_gone_comes_back_on_request(server):
         client.reconnect()
         assert len(client.tick().images) == 1
         with second(server) as world:
-            assert len(world.get_actors().filter('vehicle.*')) == 1
-            assert len(world.get_actors().filter('sensor.camera.*')) == 1
+            assert len(actors(world, 'vehicle.*', client.tick)) == 1
+            assert len(actors(world, 'sensor.camera.*')) == 1
 
 
 def test_no_route_leads_off_the_map(client):
@@ -275,18 +267,6 @@ def test_no_route_leads_off_the_map(client):
         there = carla_axes.pose_of(opposite.transform)
         with pytest.raises(NoRoute, match='choose another destination'):
             route_between(chart, start, (there.x, there.y))
-
-
-@contextmanager
-def own_server(port=0):
-    """Serve a world that a test may stop and kill."""
-    served = Served('-m', 'impromptu_vla_ros.worlds.serve', '--map', 'circuit', port=port)
-    served.host = '127.0.0.1'
-    try:
-        yield served
-    finally:
-        served.process.kill()
-        served.process.wait(LIMIT)
 
 
 def test_a_server_that_stops_and_goes_on():
