@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from impromptu_vla_ros.core.camera import ground_points, project
 from impromptu_vla_ros.core.parts import parts, wall, waypoints
@@ -30,15 +28,6 @@ FAINT, PLAIN, STRONG = 80, 130, 185
 
 # Points (n, 3) in the plan's frame → pixels (n, 2), NaN where out of sight.
 Place = Callable[[FloatArray], FloatArray]
-
-
-@lru_cache
-def font(size: int) -> Any:
-    """Return Pillow's own font; before Pillow 10.1 it has one size only."""
-    try:
-        return ImageFont.load_default(size)
-    except TypeError:
-        return ImageFont.load_default()
 
 
 def draw_plan(

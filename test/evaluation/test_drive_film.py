@@ -127,7 +127,8 @@ def test_a_lost_picture_leaves_the_last_one():
 
 
 def frames(file):
-    av = pytest.importorskip('av')
+    import av
+
     with av.open(str(file)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ('h264', 'yuv420p')
@@ -141,6 +142,7 @@ def frames(file):
 def test_the_film_is_whole_whatever_the_record_lacks(
     pictured, planned, parked, land, camera, tmp_path
 ):
+    pytest.importorskip('av')
     drive = made_up_drive.record(seconds=0.5, plans=planned, parked_at=parked)
     pictures = {k: made_up_drive.jpeg() for k in range(0, 11, 2)} if pictured else {}
     file = write_film(tmp_path / 'drive', drive, land, pictures, camera)

@@ -143,4 +143,4 @@ def test_a_drive_ends_with_its_page(tmp_path):
     assert cli.main(['drive', '--out', str(tmp_path), '--scenario', 'ncap_frontal']) == 0
     html = (tmp_path / 'index.html').read_text()
     assert '<section id="expert,_0_s/ncap_frontal-0">' in html
-    assert (tmp_path / 'expert-0_s' / 'ncap_frontal-0.mp4').is_file()
+    assert len(list((tmp_path / 'expert-0_s').glob('ncap_frontal-0.*'))) == 3

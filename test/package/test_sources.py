@@ -23,6 +23,7 @@ PACKAGE_OF = {
     'autoware_internal_planning_msgs': None,
     'autoware_planning_msgs': None,
     'autoware_vehicle_msgs': None,
+    'av': None,
     'carla': None,
     'carla_msgs': None,
     'cv_bridge': None,

@@ -6,15 +6,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from impromptu_vla_ros.core import motion
 from impromptu_vla_ros.core.driving import Box
 from impromptu_vla_ros.core.structs import FloatArray, Plan, Pose
-from impromptu_vla_ros.drawing import draw_parts, font
-from impromptu_vla_ros.worlds.ground import SHOULDER, road_marks, road_sides, road_strip
+from impromptu_vla_ros.drawing import draw_parts
+from impromptu_vla_ros.worlds.ground import (
+    CENTRE,
+    SHOULDER,
+    WHITE,
+    road_marks,
+    road_sides,
+    road_strip,
+)
 from impromptu_vla_ros.worlds.roads import RoadNetwork
 
 # How much is shown, m from bottom to top, and which part of it lies behind the ego.
@@ -29,9 +37,11 @@ LEAST = 1.2
 SMOOTH = 2
 
 GRASS, GRAVEL, ASPHALT = (94, 122, 80), (122, 116, 104), (62, 65, 70)
-MARKS = {3: (228, 228, 224), 4: (226, 186, 70)}  # white, and between two directions
+MARKS = {WHITE: (228, 228, 224), CENTRE: (226, 186, 70)}
 DRIVEN, EGO, OTHER, TEXT = (110, 168, 255), (47, 111, 208), (240, 150, 60), (255, 255, 255)
 EDGE = (20, 24, 30)
+
+font = lru_cache(ImageFont.load_default)  # by its size in px
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,5 +64,5 @@ def tier_spans(record: Record) -> list[tuple[str, int]]:
 
 
 def _asked(record: Record, column: int) -> FloatArray:
-    """Return a column of the commands, NaN where nothing was followed."""
-    return np.where(record.modes == 'following', record.commands[:, column], np.nan)
+    """Return a column of the commands, NaN where nothing was commanded."""
+    return np.where(record.modes == 'disengaged', np.nan, record.commands[:, column])

@@ -15,8 +15,15 @@ from impromptu_vla_ros.core import motion
 from impromptu_vla_ros.core.camera import project
 from impromptu_vla_ros.core.driving import Box
 from impromptu_vla_ros.core.structs import CameraModel, FloatArray, Plan, Pose
-from impromptu_vla_ros.drawing import TIER_COLOURS, draw_parts, font
-from impromptu_vla_ros.evaluation.driving.birdseye import DRIVEN, EGO, OTHER, Land, from_above
+from impromptu_vla_ros.drawing import TIER_COLOURS, draw_parts
+from impromptu_vla_ros.evaluation.driving.birdseye import (
+    DRIVEN,
+    EGO,
+    OTHER,
+    Land,
+    font,
+    from_above,
+)
 
 # px: the height of both pictures, the width from above where it is alone, and the bar on top,
 # where no browser lays its controls.
