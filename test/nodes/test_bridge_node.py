@@ -54,7 +54,7 @@ OUT = f'{NAME}/output'
 class Bridged:
     """A bridge in this process, whoever drives it, and what is heard of it."""
 
-    def __init__(self, rig, server, prefix=OUT, **parameters):
+    def __init__(self, rig, server, **parameters):
         self.rig, self.server = rig, server
         self.heard = {}
         self.status = {}
@@ -232,7 +232,7 @@ def test_pictures_and_their_calibration(bridged):
     assert jpeg.header.frame_id == info.header.frame_id == 'front_optical_frame'
 
 
-def test_names_of_presets(bridged, server):
+def test_names_of_presets(bridged):
     bridge = bridged(preset='autoware', rig__name='front_three')
     names = dict(bridge.node.get_topic_names_and_types())
     for topic in (
