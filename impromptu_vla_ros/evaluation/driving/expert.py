@@ -31,6 +31,7 @@ HARDEST, JERK = 6.0, 8.0
 # The Intelligent Driver Model (Treiber, Hennecke, Helbing 2000): acceleration and comfortable
 # deceleration in m/s², the time headway in s, and the gap at a stand in m.
 FREE, EASY, HEADWAY, GAP = 1.2, 1.8, 1.2, 3.5
+NARROW_HEADWAY = 0.5  # where there is no more room
 # Autoware's lateral jerk 3·v²·a·κ, m/s³: nobody brakes and turns hard at once.
 LATERAL_JERK = 5.0
 # Room to others, m: beside one who need not be waited for, beside one at all, and ahead.
@@ -103,18 +104,20 @@ class Expert:
         (at,), (left,) = self._way.nearest([[view.pose.x, view.pose.y]])
         others = self._on_way(view, at, steps)
         room = max(0.0, 0.5 * (LANE - self._ego.width) - 0.05)
-        caps, targets = (
-            grid.ravel() for grid in np.meshgrid(BRAKING, room * np.array(SWERVES), indexing='ij')
-        )
+        grid = np.meshgrid(BRAKING, room * np.array(SWERVES), indexing='ij')
+        # The first is the usual; the last fits into a gap that is narrower than it would choose.
+        caps, targets = (np.append(each, end) for each, end in zip(grid, (math.inf, 0.0)))
+        headways = np.append(np.full(len(caps) - 1, HEADWAY), NARROW_HEADWAY)
         if not len(others):
-            caps, targets = caps[:1], targets[:1]
+            caps, targets, headways = caps[:1], targets[:1], headways[:1]
         marks = np.empty((len(caps), steps + 1))
         speeds, lefts = np.empty_like(marks), np.empty_like(marks)
         marks[:, 0], speeds[:, 0], lefts[:, 0] = at, view.speed, left
         fade = max(FADE * view.speed, SHORTEST_FADE)
         change = np.full(len(caps), np.clip(view.acceleration, -self._hardest, FREE))
         for k in range(steps):
-            usual = self._asked(marks[:, k], speeds[:, k], lefts[:, k], others, k)
+            now = marks[:, k], speeds[:, k], lefts[:, k]
+            usual = self._asked(*now, others[:, k], headways)
             asked = np.maximum(np.minimum(usual, caps), -self._hardest)
             change = np.clip(asked, change - STEP * JERK, change + STEP * JERK)
             after = np.maximum(0.0, speeds[:, k] + STEP * change)
@@ -124,12 +127,18 @@ class Expert:
             kept = np.exp((marks[:, k] - marks[:, k + 1]) / fade)
             lefts[:, k + 1] = targets + (lefts[:, k] - targets) * kept
         effort = np.where(np.isfinite(caps), 0.5 + np.minimum(caps, 0.0) ** 2, 0.0)
+        effort += np.where(headways < HEADWAY, 2.0, 0.0)
         cost = effort + 8.0 * np.abs(targets) + self._harm(marks, speeds, lefts, others)
         best = int(np.argmin(cost))
         return marks[best], lefts[best]
 
     def _asked(
-        self, s: FloatArray, v: FloatArray, left: FloatArray, others: FloatArray, k: int
+        self,
+        s: FloatArray,
+        v: FloatArray,
+        left: FloatArray,
+        others: FloatArray,
+        headway: FloatArray,
     ) -> FloatArray:
         """Return the usual acceleration of each candidate: for the bends, and who is ahead."""
         wanted = np.maximum(np.interp(s, *self._allowed), 0.1)
@@ -141,7 +150,7 @@ class Expert:
         asked = np.clip(asked, -gentle, gentle)
         front = s + self._ego.ahead + 0.5 * self._ego.length
         ends = [(np.full_like(s, self._way.length - 2.0), np.zeros_like(s))]
-        for rear, tip, right_edge, left_edge, speed in others[:, k]:
+        for rear, tip, right_edge, left_edge, speed in others:
             half = 0.5 * self._ego.width + ASIDE
             beside = (left_edge > left - half) & (right_edge < left + half)
             ours = beside & (tip > s - self._ego.length)
@@ -149,7 +158,7 @@ class Expert:
         for rear, speed in ends:
             gap = np.maximum(rear - front, 0.1)
             closing = v * (v - speed) / (2.0 * math.sqrt(FREE * EASY))
-            desired = GAP + np.maximum(0.0, HEADWAY * v + closing)
+            desired = GAP * headway / HEADWAY + np.maximum(0.0, headway * v + closing)
             asked = np.minimum(asked, free - FREE * (desired / gap) ** 2)
         return np.asarray(asked)
 
