@@ -109,7 +109,10 @@ def folder(tmp_path):
         if passed:
             stem.mkdir()
             (stem / '00000.jpg').write_bytes(made_up_drive.jpeg())
-    keep(Case('curve', latency=0.5), tmp_path, {'error': 'the server had ended'})
+    broken = Case('curve', latency=0.5)
+    keep(broken, tmp_path, {'error': 'the server had ended'})
+    # Of a try before it, that came further.
+    made_up_drive.record().save(broken.folder(tmp_path) / f'{broken.name}.npz')
     return tmp_path
 
 

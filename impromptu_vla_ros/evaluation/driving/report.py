@@ -49,7 +49,7 @@ def write_page(folder: Path) -> Path:
         raise FileNotFoundError(f'no results of drives in {folder}: drive some first')
     drives = [_drive(file) for file in files]
     wanted = sorted(range(len(files)), key=lambda k: drives[k].passed)
-    chosen = [k for k in wanted if files[k].with_suffix('.npz').is_file()][:MOST_SHOWN]
+    chosen = [k for k in wanted if _recorded(files[k])][:MOST_SHOWN]
     for k, shown in zip(chosen, _shown([files[k] for k in chosen], [drives[k] for k in chosen])):
         drives[k] = shown
     notes = [video.missing()]
@@ -111,6 +111,11 @@ def _content(file: Path) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _recorded(file: Path) -> bool:
+    # What could not be driven may lie beside the record of a try before it.
+    return 'error' not in _content(file) and file.with_suffix('.npz').is_file()
 
 
 def _order(file: Path) -> tuple[Any, ...]:
