@@ -47,6 +47,14 @@ for extra in "$@"; do
   step "pinned packages for $extra" "$(cat "requirements/$extra.txt" 2>&1)" install "$extra"
 done
 
+install_old_carla() {
+  "$VENV/bin/python" -m pip install -qq --no-compile --no-deps --upgrade \
+    --target "$VENV/carla-0.9.15" -r requirements/carla-0.9.15.txt
+}
+if [[ " $* " == *' test '* && " $* " == *' carla '* ]]; then
+  step "CARLA's client 0.9.15" "$(cat requirements/carla-0.9.15.txt)" install_old_carla
+fi
+
 site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 reason=$(missing)
 if [ -n "$reason" ]; then

@@ -13,7 +13,7 @@ from served import LIMIT, OLD_CLIENT, PLAIN, environment, serving
 
 from impromptu_vla_ros.worlds.protocol import versions
 
-INSTALL = f'pip install --no-deps --target {OLD_CLIENT} carla-0-9-15==0.0.1'
+INSTALL = f'pip install --no-deps --target {OLD_CLIENT} -r requirements/carla-0.9.15.txt'
 
 
 def old_client():
