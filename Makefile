@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv build metadrive demo test slow benchmark benchmark-smoke colcon clean
+.PHONY: help venv build metadrive demo test slow soak benchmark benchmark-smoke colcon clean
 
 export PYTHON ?=
 export ROS_DISTRO ?= jazzy
@@ -36,6 +36,10 @@ test:  ## Run ruff, mypy and all tests that take no more than minutes
 slow:  ## Run the tests that are left out of `make test` because they are slow
 	@scripts/setup.sh test $(EXTRAS)
 	@$(ENTER); python -m pytest -m slow
+
+soak:  ## Drive 10 minutes, or SOAK_SECONDS, with a slow, failing model; out/soak.html tells of it
+	@scripts/setup.sh test $(EXTRAS)
+	@$(ENTER); SOAK_SECONDS=$${SOAK_SECONDS:-600} python -m pytest -m slow -s test/soak
 
 benchmark benchmark-smoke:  ## Run all benchmarks, or each for a moment only
 	@scripts/setup.sh test $(EXTRAS)

@@ -48,6 +48,11 @@ class ChildProcess:
         self._log.close()
 
     @property
+    def pid(self) -> int:
+        """Return the child's process id."""
+        return self._child.pid
+
+    @property
     def exit_code(self) -> int | None:
         """Return the exit code of a child that ended by itself, else None."""
         return self._child.poll()
