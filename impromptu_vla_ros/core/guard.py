@@ -17,7 +17,8 @@ from impromptu_vla_ros.core.structs import EgoNow, FloatArray
 
 # Below this speed (m/s) a curvature or a lateral acceleration of points is noise.
 SLOW = 0.5
-# Rates of change are taken over this many seconds: waypoints are rounded to a centimetre.
+# Rates of change are taken over this many seconds, as waypoints are apart: what lies between
+# them is the curve's own.
 WINDOW = 0.5
 
 
@@ -28,14 +29,14 @@ class Limits:
     speed: float = setting(30.0, 'Highest speed.', '108 km/h.', unit='m/s', limits=(0.1, 100.0))
     acceleration: float = setting(
         5.0,
-        'Strongest speeding up.',
+        'Strongest speeding up, over 0.5 s.',
         "Autoware's trajectory concatenator rejects more.",
         unit='m/s^2',
         limits=(0.1, 20.0),
     )
     deceleration: float = setting(
         8.0,
-        'Strongest braking.',
+        'Strongest braking, over 0.5 s.',
         'About what a dry road gives (UN R13-H asks for 6.43).',
         unit='m/s^2',
         limits=(0.1, 20.0),
@@ -103,16 +104,17 @@ def violations(planned: Motion, ego: EgoNow, limits: Limits, step: float = 0.0) 
 
 
 def _rates(planned: Motion) -> list[tuple[str, float]]:
-    v, a, w = planned.speeds, planned.accelerations, planned.yaw_rates
+    v, w = planned.speeds, planned.yaw_rates
     moving = v > SLOW
     step = float(planned.times[1] - planned.times[0])
     wide = max(1, round(WINDOW / step))
+    change = (v[wide:] - v[:-wide]) / (wide * step)
     return [
         ('speed', _most(v)),
-        ('acceleration', _most(a)),
-        ('deceleration', _most(-a)),
+        ('acceleration', _most(change)),
+        ('deceleration', _most(-change)),
         ('lateral_acceleration', _most(np.abs(v * w))),
-        ('jerk', _most(np.abs(a[wide:] - a[:-wide]) / (wide * step))),
+        ('jerk', _most(np.abs(change[wide:] - change[:-wide]) / (wide * step))),
         ('curvature', _most(np.abs(w[moving] / v[moving]))),
         ('yaw_rate', _most(np.abs(w))),
     ]

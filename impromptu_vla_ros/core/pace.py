@@ -16,8 +16,8 @@ from impromptu_vla_ros.core.paths import STOP_SPEED, TimedPath, gentle_change, s
 from impromptu_vla_ros.core.structs import FloatArray
 
 # How the ego comes to the speed of the place where it is: over this time, within these limits
-# (m/s², m/s³), which are those of Autoware's controllers and stopping plugins.
-SETTLING, SPEEDING, BRAKING, JERK = 0.4, 2.0, 4.0, 6.0
+# (m/s², m/s³): gently up, and down as firmly as who is late for a stop has to.
+SETTLING, SPEEDING, BRAKING, JERK = 0.4, 2.0, 6.0, 10.0
 # A car at rest looks this far ahead, m, for a speed to depart with.
 DEPARTURE = 0.5
 # A car slower than this, m/s, stands.

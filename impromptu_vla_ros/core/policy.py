@@ -161,7 +161,9 @@ class Policy:
         if followed.told is None:
             return followed.stop
         age = followed.age(now)
-        left = followed.horizon - followed.elapsed(now)
+        # A way to a stand needs no horizon: whoever stands there stays.
+        stands = followed.path.rates[-1] == 0.0
+        left = math.inf if stands else followed.horizon - followed.elapsed(now)
         if age < -AHEAD or age > self._ages.held or left < self._ages.horizon_left:
             return None
         return FRESH if age < self._ages.fresh else HELD

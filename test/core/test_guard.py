@@ -38,7 +38,7 @@ def test_an_ordinary_motion_is_fine():
     [
         (moving(31.0), 0.0, ['speed']),
         (moving(2.0, 5.1), 0.0, ['acceleration']),
-        (moving(30.0, -8.1), 0.0, ['deceleration']),
+        (moving(29.9, -8.1), 0.0, ['deceleration', 'jerk']),
         (moving(10.0, yaw_rate=0.61), 0.0, ['lateral_acceleration']),
         (moving(3.0, yaw_rate=0.8), 0.0, ['curvature']),
         (moving(0.4, yaw_rate=1.1), 0.0, ['yaw_rate']),
@@ -59,8 +59,9 @@ def test_going_backwards_is_found():
 
 
 def test_a_sudden_change_of_acceleration_is_found():
-    accelerations = np.where(TIMES < 2.0, 4.0, -4.0)
-    assert rules(replace(moving(), accelerations=accelerations)) == ['jerk']
+    speeds = 18.0 - 4.0 * np.abs(TIMES - 2.0)
+    assert rules(replace(moving(), speeds=speeds)) == ['jerk']
+    assert rules(replace(moving(), speeds=18.0 - 3.0 * np.abs(TIMES - 2.0))) == []
 
 
 @pytest.mark.parametrize('row', ['poses', 'speeds', 'accelerations', 'yaw_rates'])

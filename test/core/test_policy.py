@@ -168,3 +168,20 @@ def test_an_answer_without_odometry_is_refused_with_its_reason():
     assert drive.planner.violations[0].startswith('ego: no odometry')
     assert drive.planner.counts['not followed'] == 1
     assert drive.plan(6.8).capture_stamp == before
+
+
+@pytest.mark.parametrize('latency', [0.3, 1.0])
+def test_an_emergency_stop_is_followed(latency):
+    drive = ScriptedDrive('lane change', 'nuscenes')
+    query, _ = drive.ask(4.0)
+    # 6.3 m/s² from 12 m/s to a stand after 11.4 m, as it is told twice a second.
+    stop = np.array([[5.21, 0], [8.85, 0], [10.91, 0], [11.43, 0], [11.43, 0], [11.43, 0]])
+    drive.drive_until(4.0 + latency)
+    answer = Answer(codec.encode_trajectory(drive.dialect, stop))
+    drive.planner.tell(query, answer, drive.stamp(4.0 + latency))
+    assert drive.planner.violations == ()
+    plan = drive.planner.plan(drive.stamp(4.0 + latency))
+    assert (plan.tier, plan.speeds[-1]) == ('fresh', 0.0)
+    # A second late the car is past where it should brake: it stands as near as it can.
+    way = plan.poses[-1, 0] - plan.poses[0, 0]
+    assert way == pytest.approx(11.4 - 12.0 * 0.25 if latency < 0.5 else 12.0**2 / 9.0, abs=3.0)
