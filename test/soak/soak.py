@@ -11,7 +11,7 @@ silent, messages repeat, a picture comes late.
 import json
 import os
 import tempfile
-from collections import Counter, deque
+from collections import deque
 from pathlib import Path
 from time import monotonic, time_ns
 from unittest.mock import patch
@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from judge import HALF_STEP, TIERS, Criterion, Judge, flat
+from judge import HALF_STEP, Criterion, Judge, flat
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rig import faults
@@ -184,43 +184,6 @@ class Soak:
                 all(self.street.injected.values()),
             ),
         ]
-
-    def summary(self):
-        """Return the numbers beside the demands."""
-        judge, street, answers = self.judge, self.street, self.answers
-        rows = judge.rows[: judge.cycles]
-        tiers = [float(np.mean(rows[:, 1] == k)) for k in range(4)]
-        values = self.report.values.get('front', {}), self.report.values.get('odometry', {})
-        kinds = ('received', 'missing by stamps', 'late', 'duplicates', 'lost in transport')
-        return {
-            'seconds': self.seconds,
-            'metres': street.driven(),
-            'cycles': judge.cycles,
-            'tiers': dict(zip(TIERS, tiers)),
-            'answers': len(answers.ages),
-            'nonsense': answers.nonsense,
-            'answer age when it came': _spread(answers.ages),
-            'answer age when followed': _spread(rows[:, 2]),
-            'planner': self.report.counts | dict(self.report.reasons),
-            'front': {kind: values[0].get(kind, '') for kind in kinds},
-            'odometry': {kind: values[1].get(kind, '') for kind in kinds},
-            'pictures': street.pictures,
-            'commands': street.commands,
-            'stalls beyond 0.05 s': _stalls(street.stalls),
-            'cycles within 0.5 s of a stall': judge.affected,
-            'late plans': judge.late,
-        }
-
-
-def _spread(values):
-    low, high = np.nanmin(values), np.nanmax(values)
-    return {'lowest': float(low), 'mean': float(np.nanmean(values)), 'highest': float(high)}
-
-
-def _stalls(stalls):
-    lengths = [length for _, length, _ in stalls]
-    of = Counter(who for _, _, who in stalls)
-    return {'longest': max(lengths, default=0.0), 'seconds in all': sum(lengths), **of}
 
 
 def soak(seconds, folder):

@@ -2,9 +2,11 @@
 """What a soak leaves behind: one table, soak.json, and soak.html with what it saw over time."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from html import escape
 
+import numpy as np
 from judge import TIERS
 
 from impromptu_vla_ros.evaluation.plots import line, plot
@@ -16,25 +18,69 @@ TIME = 'time [s]'
 
 def write(folder, run, criteria):
     """Print the demands and the numbers; write them and the plots into a folder."""
-    summary = run.summary()
+    summary = numbers(run)
     print(table(criteria, summary), flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    report = {'demands': [asdict(each) for each in criteria], **summary, 'found': run.judge.told()}
+    report = {
+        'demands': [asdict(each) for each in criteria],
+        **summary,
+        'found': run.judge.told(),
+        # Time in s, and MiB of planner, controller and the soak itself, every 10 s.
+        'memory': np.round(run.memory[::10], 2).tolist(),
+    }
     (folder / 'soak.json').write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
     page = _page(criteria, _plots(run.judge.rows[: run.judge.cycles], run.memory))
     (folder / 'soak.html').write_text(page, encoding='utf-8')
     print(f'{folder}/soak.json, {folder}/soak.html')
 
 
+def numbers(run):
+    """Return the numbers beside the demands."""
+    judge, street, answers = run.judge, run.street, run.answers
+    rows = judge.rows[: judge.cycles]
+    tiers = [float(np.mean(rows[:, 1] == k)) for k in range(4)]
+    values = run.report.values.get('front', {}), run.report.values.get('odometry', {})
+    kinds = ('received', 'missing by stamps', 'late', 'duplicates', 'lost in transport')
+    return {
+        'seconds': run.seconds,
+        'metres': street.driven(),
+        'cycles': judge.cycles,
+        'tiers': dict(zip(TIERS, tiers)),
+        'answers': len(answers.ages),
+        'nonsense': answers.nonsense,
+        'answer age when it came': _spread(answers.ages),
+        'answer age when followed': _spread(rows[:, 2]),
+        'planner': run.report.counts | dict(run.report.reasons),
+        'front': {kind: values[0].get(kind, '') for kind in kinds},
+        'odometry': {kind: values[1].get(kind, '') for kind in kinds},
+        'pictures': street.pictures,
+        'commands': street.commands,
+        'stalls beyond 0.05 s': _stalls(street.stalls),
+        'cycles within 0.5 s of a stall': judge.affected,
+        'late plans': judge.late,
+    }
+
+
+def _spread(values):
+    low, high = np.nanmin(values), np.nanmax(values)
+    return {'lowest': float(low), 'mean': float(np.nanmean(values)), 'highest': float(high)}
+
+
+def _stalls(stalls):
+    lengths = [length for _, length, _ in stalls]
+    of = Counter(who for _, _, who in stalls)
+    return {'longest': max(lengths, default=0.0), 'seconds in all': sum(lengths), **of}
+
+
 def table(criteria, summary):
     """Return the numbers and the demands as text."""
     width = max(len(each.name) for each in criteria)
-    numbers = [f'{name:{width + 8}}{_number(value)}' for name, value in summary.items()]
+    told = [f'{name:{width + 8}}{_number(value)}' for name, value in summary.items()]
     demands = [
         f'{"met" if each.met else "MISSED":8}{each.name:{width}}  {each.measured}'
         for each in criteria
     ]
-    return '\n'.join((*numbers, '', *demands))
+    return '\n'.join((*told, '', *demands))
 
 
 def _number(value):
