@@ -212,6 +212,10 @@ class KinematicWorld:
         """Return how a vehicle lies and moves now."""
         return self._vehicles[number].body()
 
+    def steering(self, number: int) -> float:
+        """Return the angle of a vehicle's road wheels now, rad, positive left."""
+        return self._vehicles[number].steer
+
     def see(self, lens: Lens) -> NDArray[Any]:
         """Return what a camera sees now: BGRA, uint8 (height, width, 4)."""
         if self._scene is None:

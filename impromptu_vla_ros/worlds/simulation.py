@@ -117,6 +117,9 @@ class Simulation(Protocol):
     def body(self, number: int) -> Body:
         """Return how a vehicle lies and moves now."""
 
+    def steering(self, number: int) -> float:
+        """Return the angle of a vehicle's road wheels now, rad, positive left."""
+
     def see(self, lens: Lens) -> NDArray[Any]:
         """Return what a camera sees now: BGRA, uint8 (height, width, 4)."""
 

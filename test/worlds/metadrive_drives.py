@@ -26,7 +26,7 @@ FRONT = Lens(320, 180, math.radians(70.0), Body(x=1.0, z=1.6), 1)
 def run(world, seconds):
     for _ in range(round(seconds / STEP)):
         world.step(STEP)
-    return dataclasses.asdict(world.body(1))
+    return dataclasses.asdict(world.body(1)) | {'steering': world.steering(1)}
 
 
 def begun(world, body, map_name='straight'):

@@ -22,12 +22,13 @@ class PlainWorld:
     """Velocities are integrated; throttle pulls along the heading, steering turns it."""
 
     def begin(self, roads):
-        self.bodies, self.pedals, self.held = {}, {}, set()
+        self.bodies, self.kinds, self.pedals, self.held = {}, {}, {}, set()
 
     def add(self, number, kind, body):
         if any(math.dist((body.x, body.y), (b.x, b.y)) < 2.0 for b in self.bodies.values()):
             raise ValueError(f'{kind.name} finds no place at {body.x}, {body.y}')
         self.bodies[number] = replace(body, z=0.0)
+        self.kinds[number] = kind
 
     def remove(self, number):
         del self.bodies[number]
@@ -67,6 +68,10 @@ class PlainWorld:
 
     def body(self, number):
         return self.bodies[number]
+
+    def steering(self, number):
+        pedals = self.pedals.get(number)
+        return pedals.steer * self.kinds[number].max_steer if pedals else 0.0
 
     def see(self, lens):
         if lens.width == 13:

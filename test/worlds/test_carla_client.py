@@ -85,6 +85,21 @@ def test_a_circle_says_what_its_poses_say(client, side):
     assert last.acceleration.ay == pytest.approx(centripetal, rel=0.2)
 
 
+def test_the_wheels_tell_how_far_they_have_turned(client, server):
+    """It is the angle that turns the car, behind the commanded one; so that signs prove signs."""
+    if server.process is None:
+        pytest.skip("the lag of a real server's steering is not known")
+    drive(client, 80, acceleration=2.0)
+    scenes = drive(client, 10, 0.1)
+    angles = [scene.steering.tire_angle for scene in scenes]
+    assert np.all(np.diff([0.0, *angles]) > 0) and angles[-1] < 0.1
+    # A lag of 0.2 s, after one step of 0.05 s: 0.1 * (1 - exp(-0.25)) at most.
+    assert 0.005 < angles[0] < 0.0222
+    turning = [scene.odometry.yaw_rate / scene.odometry.vx for scene in scenes]
+    wheelbase = client.chassis.wheelbase
+    assert turning == pytest.approx([math.tan(angle) / wheelbase for angle in angles], rel=0.05)
+
+
 def test_pictures_are_of_the_very_frame(client):
     for scene in drive(client, 20, acceleration=1.0):
         (picture,) = scene.images

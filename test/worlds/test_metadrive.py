@@ -60,6 +60,7 @@ def test_pedals_and_steering_do_what_they_do_in_the_kinematic_world(drives):
         assert apart(ours, theirs) < 1.5
         assert speed(ours) == pytest.approx(speed(theirs), abs=0.2)
         assert ours['yaw'] == pytest.approx(theirs['yaw'], abs=0.05)
+        assert ours['steering'] == pytest.approx(theirs['steering'], abs=1e-3)
     turned, stopped, held, reversing = drives['maneuvers'][0][2:]
     assert turned['yaw'] > 0.2 and turned['yaw_rate'] > 0.1
     assert speed(stopped) < 0.01 and apart(stopped, held) < 0.01

@@ -112,6 +112,11 @@ class MetaDriveWorld:
         body: Body = self._actors[number].body_now()
         return body
 
+    def steering(self, number: int) -> float:
+        """Return the angle of a vehicle's road wheels now, rad, positive left."""
+        angle: float = self._actors[number].steer
+        return angle
+
     def see(self, lens: Lens) -> NDArray[Any]:
         """Return what a camera sees now: BGRA, uint8 (height, width, 4)."""
         parent = None if lens.parent is None else self._actors[lens.parent].ground

@@ -97,7 +97,7 @@ class ActorCalls:
         actor.steady = None if velocity is None else axes.flipped(axes.flipped(velocity))
 
     def _wheel_angle(self, number: int, wheel: int) -> float:
-        actor = self._episode.vehicle(number)
-        kind = actor.blueprint.kind
-        assert kind is not None
-        return math.degrees(kind.max_steer) * actor.control[1] if wheel in FRONT else 0.0
+        self._episode.vehicle(number)
+        # Both front wheels turn alike, and CARLA's angle is positive right.
+        angle = -math.degrees(self._episode.simulation.steering(number))
+        return angle if wheel in FRONT else 0.0
