@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv build metadrive demo test slow soak benchmark benchmark-smoke colcon clean
+.PHONY: help venv build metadrive demo replay-demo test slow soak benchmark benchmark-smoke colcon clean
 
 export PYTHON ?=
 export ROS_DISTRO ?= jazzy
@@ -24,8 +24,13 @@ venv build:  ## Make the virtual environment with ROS, the messages and this pac
 metadrive:  ## Make the environment of the MetaDrive world, beside the one of this package
 	@scripts/metadrive.sh
 
-demo: build  ## Plan along recorded drives over ROS topics, and write a page about it
+demo:  ## Drive a scenario over ROS topics: world, bridge, planner, controller; and a page about it
+	@scripts/setup.sh carla
+	@scripts/metadrive.sh || echo '== The demo goes on in the kinematic world'
 	@$(ENTER); python -m impromptu_vla_ros.cli demo
+
+replay-demo: build  ## Plan along recorded drives over ROS topics, and write a page about it
+	@$(ENTER); python -m impromptu_vla_ros.cli replay-demo
 
 test:  ## Run ruff, mypy and all tests that take no more than minutes
 	@scripts/setup.sh test $(EXTRAS)

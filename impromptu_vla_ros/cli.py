@@ -51,6 +51,12 @@ def _demo(chosen: argparse.Namespace) -> int:
     return demo.run(chosen)
 
 
+def _replay_demo(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import replay_demo
+
+    return replay_demo.run(chosen)
+
+
 def _check_prompts(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import prompts
 
@@ -81,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     _add_replay(commands.add_parser('replay', help='score plans against a recorded drive'))
-    _add_demo(commands.add_parser('demo', help='play the shipped recordings, write a page'))
+    _add_demo(commands.add_parser('demo', help='drive a scenario over ROS 2, write a page'))
+    told = 'play the shipped recordings, write a page'
+    _add_replay_demo(commands.add_parser('replay-demo', help=told))
     _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
     _add_drive(commands.add_parser('drive', help='drive scenarios in closed loop, and score it'))
     _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
@@ -192,9 +200,21 @@ def _add_world(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--out', metavar='DIR', default='out/demo', help='default out/demo')
-    parser.add_argument('--recordings', metavar='DIR', help='folder of the recordings')
+    add = parser.add_argument
+    add('--scenario', default='pedestrian', help='default pedestrian; a wrong one names them')
+    add('--seed', type=int, default=0, metavar='N', help='variation (default 0)')
+    add('--world', default='auto', help='kinematic, metadrive, or auto (default): what is there')
+    add('--model', default='expert', help='expert (default) or kinematic')
+    add('--latency', type=_latency, default=0.5, metavar='S', help="the expert's (default 0.5)")
+    add('--out', metavar='DIR', default='out/demo', help='default out/demo')
     parser.set_defaults(run=_demo)
+
+
+def _add_replay_demo(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--out', metavar='DIR', default='out/replay-demo', help='default out/replay-demo')
+    add('--recordings', metavar='DIR', help='folder of the recordings')
+    parser.set_defaults(run=_replay_demo)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -217,6 +237,11 @@ def _floats(text: str) -> list[float]:
     if not all(0.0 <= value < float('inf') for value in values):
         raise argparse.ArgumentTypeError(f'{text} is not all at least 0')
     return values
+
+
+def _latency(text: str) -> float:
+    (value,) = _floats(text)
+    return value
 
 
 def _positive(text: str) -> float:

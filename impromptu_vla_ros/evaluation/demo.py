@@ -1,87 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`impromptu-vla demo`: the shipped recordings through the live node, onto one page."""
+"""`impromptu-vla demo`: one scenario driven over ROS 2 by real processes, and a page about it."""
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import impromptu_vla_ros
-from impromptu_vla_ros.evaluation.bag import Bag
-from impromptu_vla_ros.evaluation.live import RosMissing
-from impromptu_vla_ros.evaluation.page import Section, page
-from impromptu_vla_ros.evaluation.run import Options, evaluate, write
-from impromptu_vla_ros.evaluation.summary import table
-from impromptu_vla_ros.evaluation.topics import BagError
+from tqdm import tqdm
 
-# How fast each is played and how many pictures are shown: the drive has one picture only,
-# and its twenty poses a second leave room for four times real time.
-RECORDINGS = {'walking': (1.0, 9), 'driving': (4.0, 2)}
+from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.dialect_choice import load_dialect
+from impromptu_vla_ros.evaluation.drive import DriveError, table
+from impromptu_vla_ros.evaluation.driving.case import Case, Result, keep
+from impromptu_vla_ros.evaluation.driving.report import write_page
+from impromptu_vla_ros.evaluation.driving.scenario import Scenario
+from impromptu_vla_ros.evaluation.driving.scenarios import SCENARIOS, from_a_stand, scenario
+from impromptu_vla_ros.evaluation.driving.score import score
+from impromptu_vla_ros.evaluation.driving.server import metadrive_python
+from impromptu_vla_ros.evaluation.live import LiveError
+from impromptu_vla_ros.evaluation.live_drive import EXPERT, Drive, Driven, LiveDrive
+from impromptu_vla_ros.worlds.carla_errors import NoServer
+from impromptu_vla_ros.worlds.maps import MAPS
 
-TITLE = 'From a recorded drive to published plans'
+OVER = 'ROS 2'
+AUTO, METADRIVE, KINEMATIC = 'auto', 'metadrive', 'kinematic'
+# Pixels of a picture's width; MetaDrive is drawn by the CPU, and half of it in real time.
+WIDTH = {METADRIVE: 480, KINEMATIC: 640}
+TITLE = 'Driven over ROS 2 topics'
 LEAD = (
-    'Two real recordings, played over ROS 2 to the planner node. Each camera picture asks for '
-    'a plan of the next seconds; each plan is laid against where the recording really went. '
-    'The model is the kinematic baseline: no weights, no GPU, and the yardstick for those '
-    'that have them.'
+    'A world behind CARLA’s protocol, the bridge, the planner and the controller ran as processes '
+    'of their own, from a stand: pictures and motion in over DDS, plans out, followed.'
 )
-OFFLINE_LEAD = (
-    'Two real recordings, replayed WITHOUT ROS 2, which is not installed or built here: offline, '
-    'through the same planner as the node. Each camera picture asks for a plan of the next '
-    'seconds; each plan is laid against where the recording really went.'
+PRIVILEGED = (
+    'The model is the privileged expert: it sees the state of the world, not the pictures, and '
+    'answers in the wire format of Impromptu VLA. It stands in until a model that needs no GPU is '
+    'embedded; all behind its answers is what drives a real one.'
 )
 
 
 def run(arguments: Namespace) -> int:
-    """Play the recordings, write the page, print its numbers; return 0."""
-    folder = _recordings(arguments.recordings)
-    sections, live = [], True
-    for name, (rate, most) in RECORDINGS.items():
-        options = Options(live=live, rate=rate, most_pictures=most)
-        with Bag(folder / name) as bag:
-            try:
-                section = evaluate(bag, options)
-            except RosMissing as error:
-                print(f'impromptu-vla: NOT LIVE: {error}', file=sys.stderr)
-                live = False
-                section = evaluate(bag, replace(options, live=False))
-        sections.append(section)
-        print(f'{table(section.summary)}\n{_agreement(section)}')
-    out = Path(arguments.out)
-    summaries = [section.summary for section in sections]
-    write(out, page(TITLE, LEAD if live else OFFLINE_LEAD, sections), summaries)
-    print(f'page: {(out / "index.html").resolve()}')
-    return 0
-
-
-def _agreement(section: Section) -> str:
-    comparison = section.summary.get('comparison')
-    if comparison is None:
-        return 'not live: nothing to compare with offline\n'
-    return (
-        f'live at {section.summary["rate"]:g}x; {comparison["frames"]} frames compared with '
-        f'offline, largest difference {comparison["max_pose_difference"]:.1e}\n'
+    """Drive, write the page, print the numbers; return 0, or 1 where the drive did not pass."""
+    name, seed = arguments.scenario, arguments.seed
+    if name not in SCENARIOS:
+        raise DriveError(f'no scenario {name!r}: one of {", ".join(SCENARIOS)}')
+    played = from_a_stand(scenario(name, seed))
+    if played.drops or played.lost:
+        raise DriveError(f'{name} loses pictures by plan, which only `impromptu-vla drive` does')
+    latency = arguments.latency if arguments.model == EXPERT else 0.0
+    world = _chosen_world(arguments.world)
+    case = Case(
+        name, seed, arguments.model, {}, latency=latency, world=world, pictures=True, over=OVER
     )
+    print(f'{name}: {SCENARIOS[name].__doc__}')
+    if arguments.model == EXPERT:
+        print(f'{PRIVILEGED}\nIts answers come {latency:g} s after their pictures.')
+    out, dialect = Path(arguments.out), load_dialect('auto', '', '', 1)
+    driven = _driven(case, played, dialect)
+    result = _kept(case, played, dialect, driven, out)
+    if driven.problem:
+        raise LiveError(f'{driven.problem}\nThe car: {_stop(driven)}')
+    print(table([result]))
+    print(_numbers(driven))
+    notes = [PRIVILEGED] if arguments.model == EXPERT else []
+    print(f'page: {write_page(out, TITLE, LEAD, notes).resolve()}')
+    return 0 if result['score']['passed'] else 1
 
 
-def _recordings(given: str | None) -> Path:
-    """Return the folder of the recordings: beside the source, or in the installed share."""
-    folders = [Path(given)] if given else list(_places())
-    for folder in folders:
-        if all((folder / name / 'metadata.yaml').exists() for name in RECORDINGS):
-            return folder
-    raise BagError(
-        f'no demo recordings ({", ".join(RECORDINGS)}) in {", ".join(map(str, folders))}: '
-        'name their folder with --recordings'
+def _chosen_world(asked: str) -> str:
+    """Return the world: MetaDrive, where its environment is there, unless one is asked for."""
+    if asked != AUTO:
+        return asked
+    try:
+        metadrive_python()
+    except NoServer as error:
+        print(f'impromptu-vla: the kinematic world instead of MetaDrive: {error}', file=sys.stderr)
+        return KINEMATIC
+    return METADRIVE
+
+
+def _driven(case: Case, played: Scenario, dialect: Dialect) -> Driven:
+    width = WIDTH.get(case.world, 640)
+    drive = Drive(
+        played, MAPS[played.map](), dialect, case.world, case.model, case.latency, width=width
     )
+    print(f'starting: {case.world} world, carla_bridge, planner, controller', flush=True)
+    # Silent where nobody watches: in a pipe and in continuous integration.
+    with LiveDrive(drive) as live, tqdm(unit=' s', disable=None, bar_format='{desc}') as bar:
+        return live.run(lambda time: bar.set_description_str(f'driving: {time:.1f} s'))
 
 
-def _places() -> Iterator[Path]:
-    yield Path(impromptu_vla_ros.__file__).resolve().parents[1] / 'demo'
-    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-    for prefix in (*filter(None, prefixes), sys.prefix):
-        yield Path(prefix) / 'share' / 'impromptu_vla_ros' / 'demo'
+def _kept(case: Case, played: Scenario, dialect: Dialect, driven: Driven, out: Path) -> Result:
+    """Write the result, record and pictures; return the result."""
+    folder = case.folder(out)
+    pictures = folder / case.name
+    pictures.mkdir(parents=True, exist_ok=True)
+    for old in pictures.glob('*.jpg'):
+        old.unlink()
+    for tick, data in driven.pictures.items():
+        (pictures / f'{tick:05d}.jpg').write_bytes(data)
+    driven.record.save(folder / f'{case.name}.npz')
+    result: Result = {'family': played.family, 'dialect': dialect.name, 'end': driven.end}
+    if driven.problem:
+        result['error'] = driven.problem
+    else:
+        result['score'] = score(driven.record, played, MAPS[played.map](), dialect)
+    return keep(case, out, {**result, 'seconds': round(driven.seconds, 2)})
+
+
+def _numbers(driven: Driven) -> str:
+    record = driven.record
+    simulated, driving = float(record.times[-1]), record.modes != 'disengaged'
+    ages = (record.stamps - record.commands[:, 4])[driving & (record.commands[:, 4] > 0)] * 1e-9
+    rows = (
+        ('ended', driven.end),
+        ('simulated', f'{simulated:.1f} s in {driven.seconds:.1f} s'),
+        ('pictures', f'{record.pictures.sum()}'),
+        ('answers', f'{len(record.told)}'),
+        ('plans', f'{len(record.plans)}'),
+        (
+            'age of the answer',
+            f'{ages.mean():.2f} s, at most {ages.max():.2f} s' if len(ages) else '-',
+        ),
+        ('fastest', f'{record.ego[:, 3].max():.1f} m/s'),
+    )
+    return '\n'.join(f'  {name:18} {value}' for name, value in rows)
+
+
+def _stop(driven: Driven) -> str:
+    speeds = driven.record.ego[:, 3]
+    return f'{driven.end}, {speeds.max():.1f} m/s at most, {speeds[-1]:.1f} m/s at the end'

@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -20,7 +16,7 @@ from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import Plan
 from impromptu_vla_ros.core.told import told_plan
 from impromptu_vla_ros.evaluation.bag import Bag
-from impromptu_vla_ros.evaluation.process import ChildProcess
+from impromptu_vla_ros.evaluation.process import ChildProcess, node_process
 from impromptu_vla_ros.evaluation.report import NodeReport
 from impromptu_vla_ros.evaluation.topics import CAMERAS
 
@@ -88,15 +84,16 @@ def play(
     """
     parts = [part for part in (*dialect.cameras, *STATES) if part in bag.parts]
     _check_types(bag, parts)
-    rclpy = _ros('rclpy')
-    _message(PLAN)
+    rclpy = ros('rclpy')
+    ros_message(PLAN)
     context = rclpy.Context()
     # Ctrl-C stays Python's, so that the child is ended in order.
     rclpy.init(context=context, signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
     namespace = f'/replay_{os.getpid()}'
     try:
         player = _Player(context, namespace, bag, dialect, parts)
-        with _planner(namespace, _parameters(bag, dialect.cameras, options)) as child:
+        given = _parameters(bag, dialect.cameras, options)
+        with node_process(PLANNER, namespace, given) as child:
             player.wait_until_ready(child, options.start_timeout)
             player.play(child, options.rate, progress)
             player.wait_until_settled(child, options.answer_timeout)
@@ -118,16 +115,16 @@ class _Player:
         self._offset = bag.clock_offset()
         self.report = NodeReport(-1, {})
         self._reports = 0
-        self._node = _ros('rclpy').create_node('player', namespace=namespace, context=context)
-        self._executor = _ros('rclpy.executors').SingleThreadedExecutor(context=context)
+        self._node = ros('rclpy').create_node('player', namespace=namespace, context=context)
+        self._executor = ros('rclpy.executors').SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
-        self._clock_message = _message('rosgraph_msgs/msg/Clock')
+        self._clock_message = ros_message('rosgraph_msgs/msg/Clock')
         self._clock = self._node.create_publisher(self._clock_message, f'{namespace}/clock', 10)
         self._publishers = {part: self._publisher(namespace, part) for part in parts}
         self._plan_topic = f'{namespace}/planner/output/plan'
         subscribe = self._node.create_subscription
-        subscribe(_message(PLAN), self._plan_topic, self._on_plan, 1000)
-        report = _message('diagnostic_msgs/msg/DiagnosticArray')
+        subscribe(ros_message(PLAN), self._plan_topic, self._on_plan, 1000)
+        report = ros_message('diagnostic_msgs/msg/DiagnosticArray')
         subscribe(report, f'{namespace}/diagnostics', self._on_report, 10)
 
     def _publisher(self, namespace: str, part: str) -> Any:
@@ -136,7 +133,7 @@ class _Player:
         if part in CAMERAS:
             topic = f'{namespace}/planner/input/camera/{part}/image'
             topic += '/compressed' if msgtype == COMPRESSED else ''
-        return self._node.create_publisher(_message(msgtype), topic, 100)
+        return self._node.create_publisher(ros_message(msgtype), topic, 100)
 
     def wait_until_ready(self, child: ChildProcess, timeout: float) -> None:
         """Wait until the planner listens to every topic, speaks, and has our clock."""
@@ -245,20 +242,6 @@ def _parameters(bag: Bag, cameras: Sequence[str], options: LiveOptions) -> dict[
     }
 
 
-@contextmanager
-def _planner(namespace: str, parameters: Mapping[str, Any]) -> Iterator[ChildProcess]:
-    """Run the planner node with a clock and diagnostics of its own."""
-    names = [f'__ns:={namespace}']
-    names += [f'/{topic}:={namespace}/{topic}' for topic in ('clock', 'diagnostics')]
-    remaps = [argument for name in names for argument in ('-r', name)]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / 'planner.yaml'
-        file.write_text(json.dumps({'/**': {'ros__parameters': parameters}}), encoding='utf-8')
-        arguments = ['--ros-args', *remaps, '--params-file', str(file)]
-        with ChildProcess(PLANNER, arguments) as child:
-            yield child
-
-
 def _check_types(bag: Bag, parts: Sequence[str]) -> None:
     for part in parts:
         topic = bag.parts[part]
@@ -269,13 +252,13 @@ def _check_types(bag: Bag, parts: Sequence[str]) -> None:
             )
 
 
-def _message(msgtype: str) -> Any:
+def ros_message(msgtype: str) -> Any:
     """Return the class of a message type such as `nav_msgs/msg/Odometry`."""
     package, _, kind = msgtype.split('/')
-    return getattr(_ros(f'{package}.msg'), kind)
+    return getattr(ros(f'{package}.msg'), kind)
 
 
-def _ros(module: str) -> Any:
+def ros(module: str) -> Any:
     """Import what only a machine with ROS 2 has; raise RosMissing where it is not."""
     try:
         return import_module(module)

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import impromptu_vla_ros
 
@@ -72,6 +75,33 @@ class ChildProcess:
         self._log.seek(0)
         said = self._log.read().decode(errors='replace').strip().splitlines()
         return ' | '.join(line.strip() for line in said[-lines:]) or 'it said nothing'
+
+
+@contextmanager
+def node_process(
+    module: str,
+    namespace: str,
+    parameters: Mapping[str, Any],
+    remappings: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+) -> Iterator[ChildProcess]:
+    """
+    Run a ROS node in a namespace, with /clock and /diagnostics of its own.
+
+    So nothing else on the network is disturbed. `remappings` are topics by their names in the
+    node, `arguments` those of the module itself.
+    """
+    names = [f'__ns:={namespace}']
+    names += [f'/{topic}:={namespace}/{topic}' for topic in ('clock', 'diagnostics')]
+    names += [f'{name}:={topic}' for name, topic in (remappings or {}).items()]
+    remaps = [argument for name in names for argument in ('-r', name)]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / 'parameters.yaml'
+        content = {'/**': {'ros__parameters': dict(parameters)}}
+        file.write_text(json.dumps(content), encoding='utf-8')
+        ros = ['--ros-args', *remaps, '--params-file', str(file)]
+        with ChildProcess(module, [*arguments, *ros]) as child:
+            yield child
 
 
 def _environment() -> dict[str, str]:

@@ -25,11 +25,13 @@ class Outputs:
     """
     The publishers, silent while the node is not active.
 
-    `draws` tells whether pictures are wanted; `autoware` is opened on configure.
+    `model` is the name in the plans. `draws` tells whether pictures are wanted; `autoware` is
+    opened on configure.
     """
 
-    def __init__(self, node: Any, parameters: PlannerParameters) -> None:
+    def __init__(self, node: Any, parameters: PlannerParameters, model: str) -> None:
         self._node = node
+        self._model = model
         self._parameters = parameters
         latest = QoSProfile(depth=1)
         self._path = node.create_lifecycle_publisher(Path, '~/output/path', latest)
@@ -64,8 +66,7 @@ class Outputs:
         if self._parameters.output.frame == 'base_link':
             plan = in_base_link(plan, self._parameters.base_frame)
         self._path.publish(messages.path_message(plan))
-        name = self._parameters.model.name
-        self._plan.publish(messages.driving_plan_message(plan, name, frames))
+        self._plan.publish(messages.driving_plan_message(plan, self._model, frames))
 
     def _mark(self, plan: Plan) -> None:
         if not self._markers.get_subscription_count():

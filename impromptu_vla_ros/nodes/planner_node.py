@@ -49,17 +49,20 @@ class PlannerNode(LifecycleNode):
     Load on configure, drive while active, say on /diagnostics how it goes.
 
     One executor thread receives and publishes; the model works in a worker of its own.
+    A `model` that is given answers instead of the one of the parameters, without a self-test.
     Options are those of rclpy's Node. Raises ParameterError for a parameter that cannot be.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, model: Model | None = None, **options: Any) -> None:
         super().__init__('planner', **options)
         self.parameters = declare(self)
+        self._given = model
+        self._model = type(model).__name__ if model else self.parameters.model.name
         self._loaded: Loaded | None = None
         self._drive: Drive | None = None
         self._failed = ''
         self._host = Host()
-        self._outputs = Outputs(self, self.parameters)
+        self._outputs = Outputs(self, self.parameters, self._model)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._answered = self.create_guard_condition(self._on_answered)
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -81,9 +84,9 @@ class PlannerNode(LifecycleNode):
         try:
             self._outputs.autoware.open()
             dialect = loading.checked_dialect(self.parameters)
-            model = loading.load_model(self.parameters.model)
-            tested, problem = 'not made: answers are recorded for recorded stamps only', ''
-            if self.parameters.model.name != 'recorded':
+            model = self._given or loading.load_model(self.parameters.model)
+            tested, problem = 'not made: it answers for stamps that it knows only', ''
+            if not self._given and self._model != 'recorded':
                 required = self.parameters.model.self_test == 'required'
                 problem = loading.self_test(model, dialect, required)
                 tested = problem or 'a known question was answered in the dialect'
@@ -98,7 +101,7 @@ class PlannerNode(LifecycleNode):
         if problem:
             self.get_logger().warning(problem)
         self.get_logger().info(
-            f'model {self.parameters.model.name}, dialect {dialect.name} '
+            f'model {self._model}, dialect {dialect.name} '
             f'({dialect.fingerprint}): ready after {monotonic() - started:.1f} s'
         )
         return SUCCESS
@@ -157,7 +160,7 @@ class PlannerNode(LifecycleNode):
     def _statuses(self) -> list[DiagnosticStatus]:
         state = 'unconfigured' if self._loaded is None else 'inactive'
         about = {'state': state if self._drive is None else 'active'}
-        about['model'] = self.parameters.model.name
+        about['model'] = self._model
         if self._loaded is not None:
             dialect = self._loaded.dialect
             about |= {'dialect': dialect.name, 'fingerprint': dialect.fingerprint}
@@ -180,12 +183,12 @@ def _work(model: Model, draws: bool) -> Callable[[Query], Reply]:
     return reply
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the planner until SIGINT or SIGTERM; return the exit code."""
+def main(arguments: list[str] | None = None, model: Model | None = None) -> int:
+    """Run the planner, perhaps with a given model, until a signal; return the exit code."""
     rclpy.init(args=arguments)
     node = None
     try:
-        node = PlannerNode()
+        node = PlannerNode(model)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         if node.parameters.autostart:

@@ -93,7 +93,7 @@ def test_known_errors_are_one_line_and_exit_with_2(bag, tmp_path, capsys):
     assert 'cannot be written' in errors(
         capsys, 'replay', bag, '--out', tmp_path, '--json', tmp_path / 'no' / 'file.json'
     )
-    assert 'no demo recordings' in errors(capsys, 'demo', '--recordings', tmp_path)
+    assert 'no demo recordings' in errors(capsys, 'replay-demo', '--recordings', tmp_path)
     assert 'cannot read' in errors(capsys, 'check-prompts', tmp_path / 'none.json')
 
 

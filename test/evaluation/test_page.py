@@ -13,7 +13,7 @@ import pytest
 import recordings as made
 from PIL import Image
 
-from impromptu_vla_ros.evaluation import demo, plots
+from impromptu_vla_ros.evaluation import plots, replay_demo
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.live import RosMissing
 from impromptu_vla_ros.evaluation.page import page
@@ -178,7 +178,7 @@ def test_the_demo_makes_one_page_of_both_recordings(tmp_path, capsys, monkeypatc
         raise RosMissing('no ROS here')
 
     monkeypatch.setattr('impromptu_vla_ros.evaluation.live.play', missing)
-    assert demo.run(Namespace(recordings=None, out=tmp_path / 'demo')) == 0
+    assert replay_demo.run(Namespace(recordings=None, out=tmp_path / 'demo')) == 0
     said = capsys.readouterr()
     assert 'NOT LIVE: no ROS here' in said.err
     assert str(tmp_path / 'demo' / 'index.html') in said.out

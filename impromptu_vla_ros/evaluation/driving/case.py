@@ -26,7 +26,8 @@ class Case:
     One drive to be made: `model_options` are the arguments of the model's class.
 
     `world` is one of ours, or, where `host` says so, a server that runs at `host` and `port`.
-    With `pictures` the cameras see, and the front one's pictures are kept.
+    With `pictures` the cameras see, and the front one's pictures are kept. `over` says what lies
+    between world and driver, nothing for the lockstep of one process.
     """
 
     scenario: str
@@ -40,6 +41,7 @@ class Case:
     host: str = ''
     port: int = 2000
     pictures: bool = False
+    over: str = ''
 
     @property
     def key(self) -> str:
@@ -53,6 +55,7 @@ class Case:
         parts = [self.model, f'{self.latency:g} s']
         parts += [] if self.retiming else ['laid on arrival']
         parts += [] if self.dialect == 'auto' else [self.dialect]
+        parts += [f'over {self.over}'] if self.over else []
         parts += [self.host] if self.host else [self.world] if self.world != 'kinematic' else []
         return ', '.join(parts)
 

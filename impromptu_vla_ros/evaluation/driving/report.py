@@ -37,7 +37,13 @@ MOST_SHOWN = 60
 NO_PLAN = (190, 196, 204)
 
 
-def write_page(folder: Path) -> Path:
+TITLE = 'Driven in closed loop'
+LEAD = 'Each scenario was driven in closed loop: pictures and motion in, plans out, followed.'
+
+
+def write_page(
+    folder: Path, title: str = TITLE, lead: str = LEAD, notes: Sequence[str] = ()
+) -> Path:
     """
     Write `index.html` and the films of a run into its folder; return the page.
 
@@ -52,12 +58,11 @@ def write_page(folder: Path) -> Path:
     chosen = [k for k in wanted if _recorded(files[k])][:MOST_SHOWN]
     for k, shown in zip(chosen, _shown([files[k] for k in chosen], [drives[k] for k in chosen])):
         drives[k] = shown
-    notes = [video.missing()]
+    told = [*notes, video.missing()]
     if len(chosen) < len(drives):
-        notes.append(f'{len(chosen)} of {len(drives)} drives are shown, failed ones first.')
-    lead = 'Each scenario was driven in closed loop: pictures and motion in, plans out, followed.'
+        told.append(f'{len(chosen)} of {len(drives)} drives are shown, failed ones first.')
     settings = summarize([_content(file) for file in files])['settings']
-    html = page('Driven in closed loop', lead, drives, settings, notes)
+    html = page(title, lead, drives, settings, told)
     (folder / 'index.html').write_text(html, encoding='utf-8')
     return folder / 'index.html'
 

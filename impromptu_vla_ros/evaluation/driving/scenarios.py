@@ -35,6 +35,8 @@ PEDESTRIAN = 'walker.pedestrian.0001'
 TOUCHING = 4.84
 # How long before the impact NeuroNCAP begins, s.
 BEFORE_IMPACT = 4.0
+# What a car that stands at first may take longer, s.
+GETTING_GOING = 10.0
 LANE = 3.5
 
 
@@ -57,6 +59,11 @@ def scenario(name: str, seed: int = 0) -> Scenario:
         return float(value * (1.0 + share * random.uniform(-1.0, 1.0)))
 
     return replace(SCENARIOS[name](vary), name=name, seed=seed)
+
+
+def from_a_stand(played: Scenario) -> Scenario:
+    """Return the scenario for a car that stands at first, and time to get going."""
+    return replace(played, speed=0.0, duration=played.duration + GETTING_GOING)
 
 
 def _road(number: int, lane: int, s: float, *turns: str) -> Route:

@@ -22,17 +22,19 @@ PATIENCE = 60.0
 class WorldServer:
     """A server of `impromptu-vla world`, at a free `port`; use it in a `with` statement."""
 
-    def __init__(self, world: str) -> None:
+    def __init__(self, world: str, map: str = 'straight') -> None:
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [
                 *(_python(world), '-m', 'impromptu_vla_ros.worlds.serve'),
-                *('--world', world, '--map', 'straight', '--port', '0', '--end-with-parent'),
+                *('--world', world, '--map', map, '--port', '0', '--end-with-parent'),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
             env={**os.environ, 'PYTHONPATH': module_path()},
+            # A Ctrl-C in the terminal is for the parent, which ends it last.
+            start_new_session=True,
         )
         self.port = self._told_port(world)
 
@@ -75,8 +77,11 @@ class WorldServer:
 
 def _python(world: str) -> str:
     """Return the interpreter for a world: MetaDrive has an environment of its own."""
-    if world != 'metadrive':
-        return sys.executable
+    return metadrive_python() if world == 'metadrive' else sys.executable
+
+
+def metadrive_python() -> str:
+    """Return MetaDrive's interpreter; raise NoServer where its environment is not made."""
     venv = Path(os.environ.get('METADRIVE_VENV', ROOT / '.venv-metadrive'))
     python = venv / 'bin' / 'python'
     if not python.exists():

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from impromptu_vla_ros.core.motion import moved
 from impromptu_vla_ros.core.structs import ControlCommand, FloatArray, Pose
 from impromptu_vla_ros.evaluation.driving.actors import Player
+from impromptu_vla_ros.evaluation.driving.cast import Cast, set_friction
 from impromptu_vla_ros.evaluation.driving.ego import Ego
 from impromptu_vla_ros.evaluation.driving.loop import STEP
 from impromptu_vla_ros.worlds.carla_axes import transform_at
 from impromptu_vla_ros.worlds.carla_client import CarlaClient, Scene, WorldChoice
-from impromptu_vla_ros.worlds.carla_errors import CarlaError, NoPlace, asking, client_library
+from impromptu_vla_ros.worlds.carla_errors import CarlaError, asking, client_library
 from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice
 from impromptu_vla_ros.worlds.opendrive import to_text
 from impromptu_vla_ros.worlds.rigs import Rig
@@ -38,7 +39,7 @@ class CarlaStage:
         choice = WorldChoice(host, port, TIMEOUT, TIMEOUT, opendrive=to_text(network), step=STEP)
         self._client = CarlaClient(choice, EgoChoice(place=start), rig)
         self._library: Any = None
-        self._actors: list[Any] = []
+        self._cast: Cast | None = None
         self.ego = Ego(0.0, 0.0, 0.0)
         self.wheelbase = 0.0
 
@@ -53,8 +54,8 @@ class CarlaStage:
     def __exit__(self, *_: object) -> None:
         try:
             with asking('taking the actors away'):
-                for actor in self._actors:
-                    actor.destroy()
+                if self._cast is not None:
+                    self._cast.dismiss()
         except CarlaError:
             pass  # the server is gone, and they with it
         self._client.close()
@@ -63,16 +64,9 @@ class CarlaStage:
         """Put everybody on their places and return what is then."""
         library, ego = self._library, self._client.ego.actor
         with asking('setting the scene'):
-            for player in players:
-                self._actors.append(self._spawned(player))
-            self.place(players)
-            if friction != 1.0:
-                physics = ego.get_physics_control()
-                wheels = physics.wheels
-                for wheel in wheels:
-                    wheel.tire_friction *= friction
-                physics.wheels = wheels
-                ego.apply_physics_control(physics)
+            self._cast = Cast(library, self._client.client, self._client.world, players)
+            self._cast.appear()
+            set_friction(ego, friction)
             # It drives for one step before it is seen.
             origin = moved(pose, Pose(self.ego.ahead - speed * STEP, 0.0, 0.0))
             there = transform_at(library, origin, ego.get_transform().location.z)
@@ -87,19 +81,8 @@ class CarlaStage:
 
     def place(self, players: list[Player]) -> None:
         """Move the others to where they are by the next tick."""
-        library, commands = self._library, []
-        for player, actor in zip(players, self._actors):
-            moving = player.moving
-            velocity = library.Vector3D(moving.vx, -moving.vy, 0.0)
-            there = transform_at(library, moving.pose)
-            commands.append(library.command.ApplyTransform(actor.id, there))
-            commands.append(library.command.ApplyTargetVelocity(actor.id, velocity))
-        if commands:
-            with asking('moving the actors'):
-                answers = self._client.client.apply_batch_sync(commands, False)
-            for answer in answers:
-                if answer.error:
-                    raise CarlaError(f'an actor cannot be moved: {answer.error}')
+        assert self._cast is not None
+        self._cast.place()
 
     def tick(self) -> Scene:
         """Let one step go by."""
@@ -113,14 +96,3 @@ class CarlaStage:
             for x, y in points
         ]
         return np.array([one is not None for one in found], bool)
-
-    def _spawned(self, player: Player) -> Any:
-        world, actor = self._client.world, player.actor
-        kinds = world.get_blueprint_library().filter(actor.blueprint)
-        there = transform_at(self._library, player.moving.pose, 0.5)
-        spawned = world.try_spawn_actor(kinds[0], there) if kinds else None
-        if spawned is None:
-            why = 'something stands there' if kinds else f'there is no {actor.blueprint}'
-            raise NoPlace(f'actor {actor.name!r} cannot be spawned: {why}')
-        spawned.set_simulate_physics(False)
-        return spawned
