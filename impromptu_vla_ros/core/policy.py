@@ -24,6 +24,9 @@ from impromptu_vla_ros.core.structs import NANOSECONDS, EgoNow, Plan, Pose
 # A picture may be stamped this many seconds ahead of the clock: that of a simulation ticks late.
 AHEAD = 0.2
 
+# A car this much faster than its stop, m/s, has not begun to brake as the stop wants it.
+UNBRAKED = 0.8
+
 FRESH, HELD, STOPPING, STANDING = 'fresh', 'held', 'stopping', 'standing'
 
 
@@ -135,8 +138,9 @@ class Policy:
             own = self._at_own_pace(followed, stamp, place)
             followed = own or self._stop_along(followed, stamp, place)
             planned = _retimed(followed, stamp, ego)[0]
-        if followed.told is None and planned.offset > self._limits.jump:
-            # Somebody else drives: the stop begins anew, from where the car is now.
+        faster = place.speed - float(planned.speeds[0]) > UNBRAKED
+        if followed.told is None and (planned.offset > self._limits.jump or faster):
+            # Somebody else drives, or it does not brake: the stop begins anew, from the car.
             followed = self._stop_along(followed, stamp, place)
             planned = _retimed(followed, stamp, ego)[0]
             if planned.offset > self._limits.start:  # no path is known from here

@@ -9,7 +9,7 @@ from scripted import ScriptedDrive
 
 from impromptu_vla_ros.core import codec
 from impromptu_vla_ros.core.policy import Policy
-from impromptu_vla_ros.core.structs import Answer, Odometry, Pose
+from impromptu_vla_ros.core.structs import Answer, EgoNow, Odometry, Pose
 
 
 def answered(name='S-curve', dialect='kitti', capture=5.0, latency=0.3):
@@ -185,3 +185,14 @@ def test_an_emergency_stop_is_followed(latency):
     # A second late the car is past where it should brake: it stands as near as it can.
     way = plan.poses[-1, 0] - plan.poses[0, 0]
     assert way == pytest.approx(11.4 - 12.0 * 0.25 if latency < 0.5 else 12.0**2 / 9.0, abs=3.0)
+
+
+@pytest.mark.parametrize(('faster', 'anew'), [(0.5, False), (1.0, True)])
+def test_a_stop_begins_anew_where_the_car_does_not_brake(faster, anew):
+    policy, second = Policy(), 1_000_000_000
+    first = policy.current(0, 0, EgoNow(Pose(0.0, 0.0, 0.0), 8.0), 'odom')
+    there = Pose(*map(float, first.poses[10]))
+    ego = EgoNow(there, float(first.speeds[10]) + faster)
+    plan = policy.current(second, second, ego, 'odom')
+    wanted = ego.speed if anew else first.speeds[10]
+    assert plan.speeds[0] == pytest.approx(wanted, abs=0.05)
