@@ -201,7 +201,7 @@ def _add_world(parser: argparse.ArgumentParser) -> None:
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('--scenario', default='pedestrian', help='default pedestrian; a wrong one names them')
+    add('--scenario', default='roundabout', help='default roundabout; a wrong one names them')
     add('--seed', type=int, default=0, metavar='N', help='variation (default 0)')
     add('--world', default='auto', help='kinematic, metadrive, or auto (default): what is there')
     add('--model', default='expert', help='expert (default) or kinematic')

@@ -26,7 +26,7 @@ from impromptu_vla_ros.worlds.maps import MAPS
 OVER = 'ROS 2'
 AUTO, METADRIVE, KINEMATIC = 'auto', 'metadrive', 'kinematic'
 # Pixels of a picture's width; MetaDrive is drawn by the CPU, and half of it in real time.
-WIDTH = {METADRIVE: 480, KINEMATIC: 640}
+WIDTH = {METADRIVE: 640, KINEMATIC: 640}
 TITLE = 'Driven over ROS 2 topics'
 LEAD = (
     'A world behind CARLA’s protocol, the bridge, the planner and the controller ran as processes '

@@ -120,6 +120,8 @@ class LiveDrive:
         self._wait('no command', lambda: self.listener.driven)
         begun, instants, end, problem = monotonic(), list[Instant](), '', ''
         self.director.frames.take(0.0)
+        with self._in_words():
+            self.director.let_go()
         while not end:
             with self._in_words():
                 end = self._go_on(instants, bool(problem))

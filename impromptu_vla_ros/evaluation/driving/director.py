@@ -73,20 +73,28 @@ class Director:
             self._next()  # before the first frame a client knows of no actors
             start = self.way.pose(0.0)
             self._vehicle = EgoVehicle(library, world, EgoChoice(place=start), PedalScale())
+            actor = self._vehicle.actor
+            # Else it would roll and sway until it is let go.
+            actor.set_simulate_physics(False)
             self._cast = Cast(library, client, world, self.players)
             self._cast.appear()
             self._next()
             self._vehicle.measure()
             self._measure()
-            actor = self._vehicle.actor
-            height = actor.get_transform().location.z
-            origin = moved(start, Pose(self.ego.ahead, 0.0, 0.0))
-            actor.set_transform(transform_at(library, origin, height))
+            there = transform_at(library, moved(start, Pose(self.ego.ahead, 0.0, 0.0)))
+            road = world.get_map().get_waypoint(there.location)
+            there.location.z = road.transform.location.z if road else 0.0
+            actor.set_transform(there)
             set_friction(actor, self._scenario.friction)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.frames.close()
+
+    def let_go(self) -> None:
+        """Let the ego drive from now on; until then it is held where it begins."""
+        with asking('letting the ego go'):
+            self._vehicle.actor.set_simulate_physics(True)
 
     def follow(self, stamp: int, snapshot: Any) -> Instant:
         """Read a frame, and move the others on; the first call begins the scenario."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -22,11 +23,13 @@ def moments(record: Record, pictures: Mapping[int, bytes]) -> Iterator[Moment]:
     """
     Yield an instant every 0.1 s of the drive, and its last one.
 
-    `pictures` are JPEGs by tick; where one is missing the last one before it is shown.
+    `pictures` are JPEGs by tick; where one is missing the last one before it is shown, and before
+    the first one that.
     """
-    ticks, shown = film_ticks(record), None
-    for tick in ticks:
-        shown = pictures.get(tick, shown)
+    pictured = sorted(pictures)
+    for tick in film_ticks(record):
+        k = max(0, bisect_right(pictured, tick) - 1)
+        shown = pictures[pictured[k]] if pictured else None
         yield replace(_moment(record, tick), picture=shown)
 
 
