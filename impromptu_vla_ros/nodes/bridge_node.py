@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `carla_bridge` executable: a car in a CARLA world as topics, driven by commands."""
+"""The node of the `carla_bridge`: a car in a CARLA world as topics, driven by commands."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from impromptu_vla_ros.nodes.bridge_outputs import BridgeOutputs
 from impromptu_vla_ros.nodes.bridge_parameters import EXIT, LOCKSTEP, BridgeParameters
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
 from impromptu_vla_ros.worlds import carla_errors
+from impromptu_vla_ros.worlds.belongings import Ledger
 from impromptu_vla_ros.worlds.carla_client import CarlaClient, Scene
 from impromptu_vla_ros.worlds.map_route import route_between
 
@@ -48,11 +49,12 @@ class BridgeNode(Node):
     """
     Let the world go on, publish what the car sees, and drive it as the newest command says.
 
-    Options are those of rclpy's Node. Raises ParameterError for a parameter that cannot be.
-    `failed` says why it cannot go on, nothing while it can.
+    What it has in the world is noted in `ledger`; options are those of rclpy's Node. Raises
+    ParameterError for a parameter that cannot be. `failed` says why it cannot go on, nothing
+    while it can.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, ledger: Ledger | None = None, **options: Any) -> None:
         super().__init__('carla_bridge', **options)
         self.parameters: BridgeParameters = declare(self, BridgeParameters())
         given = self.parameters
@@ -60,7 +62,7 @@ class BridgeNode(Node):
             raise ParameterError('mode lockstep ticks the world: step must be above 0')
         self._destination = point_of(given.destination)
         rig = rig_of(given)
-        self.client = CarlaClient(world_of(given), ego_of(given), rig, given.pedals)
+        self.client = CarlaClient(world_of(given), ego_of(given), rig, given.pedals, ledger)
         self.failed = ''
         self._lost = 'not connected yet'
         self._scene: Scene | None = None
@@ -242,14 +244,14 @@ class BridgeNode(Node):
         return found, values
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the bridge until SIGINT or SIGTERM; return the exit code."""
+def main(arguments: list[str] | None = None, ledger: Ledger | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; return the exit code."""
     # What the client's own code throws in its threads ends the process: let it say where.
     faulthandler.enable()
     rclpy.init(args=arguments)
     node = None
     try:
-        node = BridgeNode()
+        node = BridgeNode(ledger)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while rclpy.ok() and not node.failed:

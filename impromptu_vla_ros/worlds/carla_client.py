@@ -9,7 +9,7 @@ settings as they were at the end, whatever happens in between.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Condition
 from time import monotonic
 from typing import Any
@@ -23,6 +23,7 @@ from impromptu_vla_ros.core.structs import (
     Steering,
 )
 from impromptu_vla_ros.worlds import carla_axes
+from impromptu_vla_ros.worlds.belongings import Belongings, Ledger
 from impromptu_vla_ros.worlds.camera_feed import Feed, stamp_of
 from impromptu_vla_ros.worlds.carla_errors import (
     CarlaError,
@@ -33,6 +34,7 @@ from impromptu_vla_ros.worlds.carla_errors import (
 )
 from impromptu_vla_ros.worlds.carla_server import PROBE, WorldChoice, chosen_world, connected
 from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice, EgoVehicle
+from impromptu_vla_ros.worlds.leftovers import camera_role, cameras_in, ego_in, restore
 from impromptu_vla_ros.worlds.rigs import Mount, Rig
 
 WARM_UP = 100  # ticks within which every camera must have sent a picture
@@ -63,7 +65,6 @@ class _Episode:
     """What one connection holds."""
 
     world: Any
-    settings: Any
     ego: EgoVehicle | None = None
     feeds: list[Feed] = field(default_factory=list)
 
@@ -73,7 +74,7 @@ class CarlaClient:
     A connection to a server, with our car and its cameras in the world.
 
     Nothing happens before `open`. Every method raises a CarlaError; after one of them `reconnect`
-    begins anew. Exactly one client may tick a world.
+    begins anew. Exactly one client may tick a world. What it has there is noted in `ledger`.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class CarlaClient:
         ego: EgoChoice | None = None,
         rig: Rig | None = None,
         scale: PedalScale | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.choice = choice or WorldChoice()
         self._ego_choice = ego or EgoChoice()
@@ -92,8 +94,7 @@ class CarlaClient:
         self._client: Any = None
         self._frame = 0
         self._speed = 0.0
-        self._was_owned = False
-        self._original: Any = None
+        self._ledger = ledger or Ledger()
 
     def __enter__(self) -> CarlaClient:
         self.open()
@@ -170,7 +171,6 @@ class CarlaClient:
         episode, self._episode = self._episode, None
         if episode is None:
             return
-        self._was_owned = episode.ego.owned if episode.ego else self._was_owned
         for feed in episode.feeds:
             with suppress(RuntimeError):
                 feed.stop()
@@ -184,24 +184,28 @@ class CarlaClient:
                         feed.sensor.destroy()
                 if episode.ego:
                     episode.ego.destroy()
-                self._was_owned = False
-                episode.world.apply_settings(episode.settings)
-                self._original = None
+                restore(episode.world, self._held)
+                self._ledger.note(None)
         except CarlaError:
             pass  # the server is gone, and all that was in it; or `open` finds it again
 
     def _prepared(self, library: Any) -> Scene:
         world = chosen_world(self._client, self.choice)
-        settings = self._original = self._original or world.get_settings()
-        episode = self._episode = _Episode(world, settings)
+        # Of a connection that was lost there may be something in the world still.
+        self._ledger.note(self._ledger.held or self._nothing_yet(world))
+        episode = self._episode = _Episode(world)
         self._apply_settings(world)
         # Before the first frame a client knows of no actors.
         self._go_on()
+        role = self._ego_choice.role
+        # Beforehand: whoever clears up after us finds out by himself whether it came to it.
+        self._note(spawned=self._held.spawned or ego_in(world, role) is None)
         ego = episode.ego = EgoVehicle(library, world, self._ego_choice, self._scale)
-        ego.owned, self._was_owned = ego.owned or self._was_owned, False
+        ego.owned = self._held.spawned
         self._go_on()
         ego.measure()
-        self._remove_leftovers(world)
+        for camera in cameras_in(world, role):
+            camera.destroy()
         for mount in self._rig.cameras:
             sensor = self._camera(library, world, mount)
             episode.feeds.append(Feed(mount, sensor, self._arrived))
@@ -215,14 +219,25 @@ class CarlaClient:
         settings.fixed_delta_seconds = self.choice.step
         world.apply_settings(settings)
 
-    def _remove_leftovers(self, world: Any) -> None:
-        """Destroy our cameras of a connection that was lost."""
-        for actor in world.get_actors().filter('sensor.camera.*'):
-            if actor.attributes.get('role_name', '').startswith(self._role('')):
-                actor.destroy()
+    def _nothing_yet(self, world: Any) -> Belongings:
+        choice, settings = self.choice, world.get_settings()
+        return Belongings(
+            choice.host,
+            choice.port,
+            self._ego_choice.role,
+            ticked=choice.step is not None,
+            synchronous=settings.synchronous_mode,
+            step=settings.fixed_delta_seconds,
+        )
 
-    def _role(self, camera: str) -> str:
-        return f'{self._ego_choice.role}/{camera}'
+    @property
+    def _held(self) -> Belongings:
+        held = self._ledger.held
+        assert held is not None
+        return held
+
+    def _note(self, **changes: Any) -> None:
+        self._ledger.note(replace(self._held, **changes))
 
     def _camera(self, library: Any, world: Any, mount: Mount) -> Any:
         kinds = world.get_blueprint_library().filter('sensor.camera.rgb')
@@ -230,7 +245,7 @@ class CarlaClient:
             raise MissingBlueprint('the server has no sensor.camera.rgb')
         kind = kinds[0]
         given = {
-            'role_name': self._role(mount.name),
+            'role_name': camera_role(self._ego_choice.role, mount.name),
             'image_size_x': mount.width,
             'image_size_y': mount.height,
             'fov': mount.fov,
@@ -283,6 +298,7 @@ class CarlaClient:
 
     def apply(self, command: ControlCommand) -> None:
         """Drive as a command says, at the speed of the last scene."""
+        self._note(driven=True)
         self.ego.apply(command, self._speed)
 
     def _go_on(self) -> Any:

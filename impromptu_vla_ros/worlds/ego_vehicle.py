@@ -17,6 +17,7 @@ from impromptu_vla_ros.core.structs import (
 )
 from impromptu_vla_ros.worlds import carla_axes
 from impromptu_vla_ros.worlds.carla_errors import EgoGone, MissingBlueprint, NoPlace, asking
+from impromptu_vla_ros.worlds.leftovers import ego_in
 
 LIFT = 0.5  # m above the road's height at which a vehicle is spawned, as CARLA's points have it
 
@@ -48,13 +49,9 @@ class EgoVehicle:
         self._choice = choice
         self._world = world
         self._yaw_rate: tuple[int, float] | None = None
-        found = [
-            actor
-            for actor in world.get_actors().filter('vehicle.*')
-            if actor.attributes.get('role_name') == choice.role
-        ]
-        self.owned = not found
-        self.actor = found[0] if found else self._spawned()
+        found = ego_in(world, choice.role)
+        self.owned = found is None
+        self.actor = found or self._spawned()
         self.chassis = carla_axes.Chassis(0.0, 0.0, 0.0)
         self._scale = scale
 

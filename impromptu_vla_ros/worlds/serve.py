@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import importlib
 import json
 import logging
-import os
-import signal
 import sys
 from collections.abc import Mapping
 from typing import TypeVar
 
 from impromptu_vla_ros.worlds.maps import MAPS
 from impromptu_vla_ros.worlds.opendrive import from_text, to_text
+from impromptu_vla_ros.worlds.parent import end_with_parent
 from impromptu_vla_ros.worlds.roads import RoadNetwork
 from impromptu_vla_ros.worlds.simulation import Simulation
 
@@ -29,7 +27,6 @@ WORLDS = {
     'kinematic': ('impromptu_vla_ros.worlds.kinematic', 'KinematicWorld'),
     'metadrive': ('impromptu_vla_ros.worlds.metadrive.simulation', 'MetaDriveWorld'),
 }
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Thing = TypeVar('Thing')
 
@@ -62,7 +59,7 @@ def run(chosen: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format='%(levelname)s %(message)s')
     try:
         if chosen.end_with_parent:
-            _end_with_parent()
+            end_with_parent()
         _serve(chosen)
     except (ImportError, OSError, WorldError) as error:
         print(f'impromptu-vla world: {error}', file=sys.stderr)
@@ -89,17 +86,6 @@ def _chosen(what: str, name: str, known: Mapping[str, Thing]) -> Thing:
     if name not in known:
         raise WorldError(f'there is no {what} {name!r}; there are: {", ".join(known)}')
     return known[name]
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end this process when the thread that started it is gone."""
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), 'prctl(PR_SET_PDEATHSIG) failed')
-    if os.getppid() != parent:
-        # It was gone before the kernel knew.
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _tell(port: int) -> None:

@@ -7,10 +7,10 @@ With `-m carla --carla-host HOST` the same tests meet a real server.
 
 import io
 import math
-import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -19,7 +19,6 @@ import pytest
 pytest.importorskip('rclpy')
 pytest.importorskip('carla', reason="CARLA's client is not installed")
 
-from conftest import ROOT
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import AccelWithCovarianceStamped
 from nav_msgs.msg import Odometry
@@ -31,10 +30,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
-sys.path.insert(0, str(ROOT / 'test' / 'worlds'))
+sys.path.insert(0, str(Path(__file__).parents[1] / 'worlds'))
 
 from carla_servers import actors, own_server, second, server
-from served import LIMIT, Served, environment
+from served import LIMIT, environment
 
 from impromptu_vla_ros import messages, sensor_messages
 from impromptu_vla_ros.core.camera import horizontal_fov, rotation_from_quaternion
@@ -456,85 +455,7 @@ def test_who_only_looks_on_drives_nothing(bridged, server):
     assert abs(bridge.last.vx) < 0.05
 
 
-# As a process
-
-
-def bridge_process(port, *more):
-    """Start the bridge as `ros2 run` does."""
-    given = (f'server.port:={port}', 'server.timeout:=2.0', 'rig.width:=160', *more)
-    arguments = [part for one in given for part in ('-p', one)]
-    return subprocess.Popen(
-        [sys.executable, '-m', 'impromptu_vla_ros.nodes.bridge_node', '--ros-args', *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ),
-    )  # fmt: skip
-
-
-def told_by(process, words):
-    """Read a process's output until it says something."""
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if words in line:
-            return
-    raise AssertionError(f'{words!r} was not said: {"".join(lines)}')
-
-
-@pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
-def test_it_leaves_nothing_behind(server, how):
-    process = bridge_process(server.port)
-    try:
-        told_by(process, 'in the world')
-        process.send_signal(how)
-        said, _ = process.communicate(timeout=LIMIT)
-    finally:
-        process.kill()
-    assert process.returncode == 0, said
-    with second(server) as world:
-        world.wait_for_tick(LIMIT)
-        kinds = [actor.type_id for actor in actors(world, '*')]
-        assert not [kind for kind in kinds if kind.startswith(('vehicle', 'sensor'))]
-        assert not world.get_settings().synchronous_mode
-
-
-def test_a_server_of_another_version_ends_it():
-    other = Served('-m', 'impromptu_vla_ros.worlds.serve', '--client', '0.9.15')
-    try:
-        process = bridge_process(other.port)
-        said, _ = process.communicate(timeout=LIMIT)
-        assert process.returncode == 2
-        assert 'pip install carla==0.9.15' in said
-    finally:
-        other.process.kill()
-        other.process.wait(LIMIT)
-
-
-GARBAGE = """
-import sys
-from impromptu_vla_ros import cli
-from impromptu_vla_ros.worlds.protocol import payloads
-
-payloads.SENSES['sensor.camera.rgb'] = lambda actor, episode: iter([b'garbage' * 100])
-sys.exit(cli.main(['world', *sys.argv[1:]]))
-"""
-
-
-def test_pictures_of_garbage(tmp_path):
-    """The client's own code ends the process; it says where, and no port or actor is held."""
-    file = tmp_path / 'garbage.py'
-    file.write_text(GARBAGE)
-    served = Served(str(file), '--map', 'circuit')
-    try:
-        process = bridge_process(served.port, 'rig.timeout:=0.3')
-        said, _ = process.communicate(timeout=LIMIT)
-        assert process.returncode != 0
-        assert ('Fatal Python error' in said and 'carla_client.py' in said) or (
-            'carla_bridge:' in said
-        ), said
-        assert served.process.poll() is None
-    finally:
-        process.kill()
-        served.process.kill()
-        served.process.wait(LIMIT)
+# Without a server
 
 
 def test_without_the_client_the_extra_is_named():
