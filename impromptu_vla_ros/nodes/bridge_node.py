@@ -40,6 +40,9 @@ FATAL = (
     carla_errors.MissingBlueprint,
 )
 POLL = 0.005  # s between two looks whether a command is overdue, or a frame is there
+# Steps of a new connection. An executor takes what waits between any two calls of a timer, so
+# that a command taken later than that was sent to this connection.
+SETTLING = 2
 TICKERS_REMEDY = (
     'another client ticks this world too: let exactly one tick it (step: 0 rides along)'
 )
@@ -71,10 +74,10 @@ class BridgeNode(Node):
         self._heard = self._published = self._reported = monotonic()
         self._why = 'no command yet'
         self._counts: Counter[str] = Counter()
-        self._frames = 0
+        self._frames = self._steps = 0
         self.outputs = BridgeOutputs(self, given, rig)
         self._commands = self.create_subscription(
-            DriveCommand, '~/input/command', self._on_command, QoSProfile(depth=10)
+            DriveCommand, '~/input/command', self._on_command, QoSProfile(depth=1)
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -114,13 +117,14 @@ class BridgeNode(Node):
                 f'in the world: wheelbase {chassis.wheelbase:.2f} m, steering up to '
                 f'{chassis.max_steer:.2f} rad'
             )
-            self._lost = ''
+            self._lost, self._steps = '', 0
             self._publish(scene)
 
     def _lose(self, error: Exception) -> None:
         if str(error) != self._lost:
             self.get_logger().error(str(error))
         self._lost, self._scene = str(error), None
+        self._brake('the world was lost, and no command came since')
         self._counts['connections lost'] += self.client.is_open
         self.client.close()
 
@@ -156,6 +160,7 @@ class BridgeNode(Node):
     def _publish(self, scene: Scene) -> None:
         self._scene = scene
         self._frames += 1
+        self._steps += 1
         if self.parameters.step:
             self._counts['frames ticked by others'] += scene.skipped
         self.outputs.publish(scene)
@@ -176,6 +181,9 @@ class BridgeNode(Node):
         waiting = self.parameters.mode == LOCKSTEP
         if waiting and (self._scene is None or command.stamp != self._scene.stamp):
             self._counts['commands of another stamp'] += 1
+            return
+        if not waiting and (self._scene is None or self._steps <= SETTLING):
+            self._counts['commands of before'] += 1
             return
         self._heard = monotonic()
         if command.mode == DISENGAGED:

@@ -34,7 +34,7 @@ from impromptu_vla_ros.worlds.carla_errors import (
 )
 from impromptu_vla_ros.worlds.carla_server import PROBE, WorldChoice, chosen_world, connected
 from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice, EgoVehicle
-from impromptu_vla_ros.worlds.leftovers import camera_role, cameras_in, ego_in, restore
+from impromptu_vla_ros.worlds.leftovers import brake, camera_role, cameras_in, ego_in, restore
 from impromptu_vla_ros.worlds.rigs import Mount, Rig
 
 WARM_UP = 100  # ticks within which every camera must have sent a picture
@@ -202,6 +202,8 @@ class CarlaClient:
         self._note(spawned=self._held.spawned or ego_in(world, role) is None)
         ego = episode.ego = EgoVehicle(library, world, self._ego_choice, self._scale)
         ego.owned = self._held.spawned
+        if self._held.driven:
+            brake(library, ego.actor)  # or it would go on as it was told last
         self._go_on()
         ego.measure()
         for camera in cameras_in(world, role):

@@ -30,7 +30,7 @@ def take_out(held: Belongings) -> str:
             world.wait_for_tick(PATIENCE)
         ego = ego_in(world, held.role)
         if ego is not None and (held.driven or held.spawned):
-            ego.apply_control(library.VehicleControl(brake=1.0))
+            brake(library, ego)
             done.append(f'braked {held.role}')
         cameras = cameras_in(world, held.role)
         for camera in cameras:
@@ -44,6 +44,11 @@ def take_out(held: Belongings) -> str:
     if held.ticked:
         done.append('restored the settings')
     return ', '.join(done) or 'found nothing'
+
+
+def brake(library: Any, vehicle: Any) -> None:
+    """Brake a vehicle as firmly as it can, from its next step until it is told otherwise."""
+    vehicle.apply_control(library.VehicleControl(brake=1.0))
 
 
 def ego_in(world: Any, role: str) -> Any:

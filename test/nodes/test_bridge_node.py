@@ -375,16 +375,32 @@ def test_a_server_killed_and_restarted(bridged):
 
 
 def test_a_server_that_hangs_and_goes_on(bridged):
+    """Ten seconds: it is told meanwhile, and what was commanded before or then is not obeyed."""
     with own_server() as server:
         bridge = bridged(server)
-        bridge.frames(5)
+        bridge.command = 0.0, 3.0
+        bridge.until(lambda: bridge.heard['odometry'] and bridge.last.vx > 4.0)
         server.process.send_signal(signal.SIGSTOP)
+        end = monotonic() + 10.0
         bridge.told('world', 'time-out')
+        before = bridge.last
+        go = DriveCommand(mode=C.MODE_FOLLOWING, acceleration=3.0)
+        while monotonic() < end:
+            bridge._commands.publish(go)
+            bridge.rig.executor.spin_once(timeout_sec=0.05)
         server.process.send_signal(signal.SIGCONT)
-        bridge.frames(5)
+        bridge.command = None
+        speeds = [one.vx for one in bridge.frames(10)]
+        assert speeds[0] < before.vx and np.all(np.diff(speeds) <= 0.0)
+        assert 'the world was lost' in bridge.node._why or 'no command came' in bridge.node._why
+        bridge.told('world', 'well', DiagnosticStatus.OK)
         with second(server) as world:
-            assert len(actors(world, 'vehicle.*', lambda: bridge.frames(1))) == 1
+            (car,) = actors(world, 'vehicle.*', lambda: bridge.frames(1))
+            assert car.get_control().brake > 0.3
             assert len(actors(world, 'sensor.camera.*')) == 1
+        bridge.until(lambda: abs(bridge.last.vx) < 0.05)
+        bridge.command = 0.0, 3.0
+        bridge.until(lambda: bridge.last.vx > 1.0)
 
 
 def test_no_server_at_all(bridged):
