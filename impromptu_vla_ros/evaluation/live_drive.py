@@ -51,8 +51,8 @@ class Drive:
     What is driven and how: a scenario that begins at a stand, who answers, and when time passes.
 
     `latency` (simulated s) is the expert's. In `mode` realtime the world goes on by the wall
-    clock as far as the machine can, in lockstep as fast as it can. `period` (s) and `width` (px)
-    are the front camera's.
+    clock as far as the machine can, in lockstep as fast as it can. `rig`, `width` (px) and
+    `period` (s) are the cameras'.
     """
 
     scenario: Scenario
@@ -62,6 +62,7 @@ class Drive:
     model: str = EXPERT
     latency: float = 0.0
     mode: str = 'realtime'
+    rig: str = 'front'
     width: int = 640
     period: float = 0.1
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -143,6 +144,7 @@ class LiveDrive:
             'ego.blueprint': '',
             'ego.when_gone': 'exit',
             'mode': drive.mode,
+            'rig.name': drive.rig,
             'rig.width': drive.width,
             'rig.period': drive.period,
             'rig.timeout': 5.0,

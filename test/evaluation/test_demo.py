@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`impromptu-vla demo`: real processes over DDS in the kinematic world, and what kills them."""
+
+import os
+import signal
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='ROS 2 is not installed')
+pytest.importorskip('carla', reason="CARLA's client is not installed")
+pytest.importorskip('msgpack')
+pytest.importorskip('psutil')
+
+import psutil
+
+from impromptu_vla_ros import cli
+from impromptu_vla_ros.evaluation import demo
+from impromptu_vla_ros.evaluation.driving.case import Case, finished
+from impromptu_vla_ros.evaluation.driving.record import Record
+from impromptu_vla_ros.evaluation.live_drive import LiveDrive
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+SCENARIO = 'stopped_car'
+
+
+def drive(out):
+    return cli.main(['demo', '--world', 'kinematic', '--scenario', SCENARIO, '--out', str(out)])
+
+
+def files(out):
+    """Return the folder of the files, and the record."""
+    (folder,) = [path for path in out.iterdir() if path.is_dir()]
+    return folder, Record.load(folder / f'{SCENARIO}-0.npz')
+
+
+def children():
+    """Return what is left; the tracker of multiprocessing stays as long as Python does."""
+    found = psutil.Process().children(recursive=True)
+    return [one for one in found if 'resource_tracker' not in ' '.join(one.cmdline())]
+
+
+def kill_when_driving(monkeypatch, chosen):
+    """Kill the process that `chosen` picks as soon as the car drives, and wait for its end."""
+    run = LiveDrive.run
+
+    def killing(live, on_time):
+        left = [chosen(live)]
+
+        def look(time):
+            on_time(time)
+            if time > 4.0 and left:
+                os.kill(left.pop(), signal.SIGKILL)
+
+        return run(live, look)
+
+    monkeypatch.setattr(LiveDrive, 'run', killing)
+
+
+def test_it_drives_to_the_goal_and_leaves_nothing_but_its_page(tmp_path, capfd):
+    assert drive(tmp_path) == 0
+    said = capfd.readouterr().out
+    assert 'it sees the state of the world, not the pictures' in said
+    assert 'goal reached' in said and said.splitlines()[-1] == f'page: {tmp_path}/index.html'
+    folder, record = files(tmp_path)
+    assert np.allclose(np.diff(record.times), 0.05, atol=0.002)
+    assert record.pictures.sum() >= 0.45 * len(record.stamps)
+    assert len(list((folder / f'{SCENARIO}-0').glob('*.jpg'))) == record.pictures.sum()
+    # All that was said on the topics: a command for each odometry, plans at 10 Hz, answers.
+    assert (record.modes == 'following').mean() > 0.9
+    assert len(record.plans) >= 0.45 * len(record.stamps)
+    assert len(record.told) == len(record.answers) > 10
+    ages = (record.told[:, 2] - record.told[:, 0]) * 1e-9
+    assert ages.min() >= 0.5, 'answers come no sooner than their latency'
+    # The expert sees the world's state by the pictures' stamps, and foresees a car that stands.
+    case = Case(SCENARIO, latency=0.5, pictures=True, over=demo.OVER)
+    score = finished(case, tmp_path)['score']
+    assert score['model_error'] < 0.05
+    assert score['passed'] and score['freshness'] > 0.9
+    html = (tmp_path / 'index.html').read_text()
+    assert '<video class="drive"' in html and 'privileged expert' in html
+    assert children() == []
+
+
+def test_a_killed_world_ends_the_drive_with_its_name(tmp_path, capfd, monkeypatch):
+    kill_when_driving(monkeypatch, lambda live: live.server.pid)
+    assert drive(tmp_path) == 2
+    assert 'impromptu-vla: the world ended' in capfd.readouterr().err
+    assert children() == []
+
+
+def test_without_its_planner_the_car_brakes_to_a_stand(tmp_path, capfd, monkeypatch):
+    kill_when_driving(monkeypatch, lambda live: live.children['planner'].pid)
+    assert drive(tmp_path) == 2
+    said = capfd.readouterr().err
+    assert 'the planner ended with code -9' in said and 'stopped' in said
+    _, record = files(tmp_path)
+    assert record.ego[:, 3].max() > 3.0
+    assert abs(record.ego[-1, 3]) < 0.1
+    assert record.modes[-1] == 'braking'
+    assert children() == []
+
+
+def test_ctrl_c_ends_all_processes():
+    command = [sys.executable, '-m', 'impromptu_vla_ros.cli', 'demo', '--world', 'kinematic']
+    # A parent in the background would hand down to ignore SIGINT.
+    started = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    try:
+        end = monotonic() + PATIENCE
+        while len(ours := psutil.Process(started.pid).children(recursive=True)) < 4:
+            assert started.poll() is None and monotonic() < end
+            sleep(0.05)
+        started.send_signal(signal.SIGINT)
+        assert started.wait(PATIENCE) == 130, started.stderr.read()
+        assert not any(process.is_running() for process in ours)
+    finally:
+        started.kill()
+        started.wait()
+
+
+def test_what_it_cannot_do(tmp_path, capsys):
+    def told(**given):
+        values = {'scenario': SCENARIO, 'seed': 0, 'world': 'kinematic', 'model': 'expert'}
+        values |= {'latency': 0.5, 'out': str(tmp_path), **given}
+        with pytest.raises(ValueError) as error:
+            demo.run(Namespace(**values))
+        return str(error.value)
+
+    assert 'one of straight' in told(scenario='moon')
+    assert 'only `impromptu-vla drive`' in told(scenario='dropped_frames')
