@@ -22,6 +22,7 @@ from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     FloatArray,
     InputError,
+    Odometry,
     Plan,
     Pose,
     Steering,
@@ -144,6 +145,28 @@ def wheel_angles(plan: Plan, wheelbase: float) -> FloatArray:
     last = np.searchsorted(fast, np.arange(len(plan.speeds)), side='right') - 1
     rows = fast[np.maximum(last, 0)]
     return np.asarray(np.arctan(wheelbase * plan.yaw_rates[rows] / plan.speeds[rows]), float)
+
+
+def velocity_report_message(odometry: Odometry, base_frame: str) -> Any:
+    """Return how the ego moves as an autoware_vehicle_msgs VelocityReport."""
+    from autoware_vehicle_msgs.msg import VelocityReport
+    from std_msgs.msg import Header
+
+    return VelocityReport(
+        header=Header(stamp=time_message(odometry.stamp), frame_id=base_frame),
+        longitudinal_velocity=odometry.vx,
+        lateral_velocity=odometry.vy,
+        heading_rate=odometry.yaw_rate,
+    )
+
+
+def steering_report_message(steering: Steering) -> Any:
+    """Return the road-wheel angle as an autoware_vehicle_msgs SteeringReport."""
+    from autoware_vehicle_msgs.msg import SteeringReport
+
+    return SteeringReport(
+        stamp=time_message(steering.stamp), steering_tire_angle=steering.tire_angle
+    )
 
 
 def velocity_from_report(message: Any, base_frame: str = 'base_link') -> Velocity:

@@ -16,10 +16,11 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 
-from impromptu_vla_ros import images, sensor_messages
+from impromptu_vla_ros import autoware_messages, images, sensor_messages
 from impromptu_vla_ros.core.camera import matrix_from_fov, mounted
 from impromptu_vla_ros.core.structs import CameraImage, CameraModel
 from impromptu_vla_ros.nodes.bridge_parameters import BridgeParameters
+from impromptu_vla_ros.nodes.inputs import VEHICLE_PACKAGES
 from impromptu_vla_ros.worlds.camera_feed import optical_frame
 from impromptu_vla_ros.worlds.carla_client import Scene
 from impromptu_vla_ros.worlds.rigs import Mount, Rig
@@ -47,6 +48,8 @@ PRESETS = {
         'camera_info': '/sensing/camera/CAM_{CAMERA}/camera_info',
         'odometry': '/localization/kinematic_state',
         'acceleration': '/localization/acceleration',
+        'velocity_report': '/vehicle/status/velocity_status',
+        'steering_report': '/vehicle/status/steering_status',
     },
 }
 
@@ -63,6 +66,7 @@ class BridgeOutputs:
         self._odometry = self._publisher(Odometry, 'odometry', heard)
         self._acceleration = self._publisher(AccelWithCovarianceStamped, 'acceleration', heard)
         self._steering = self._publisher(JointState, 'steering', heard)
+        self._reports = self._autoware_reports(heard)
         self._navigation = self._publisher(String, 'navigation_command', QoSProfile(depth=1))
         pictures = QoSProfile(depth=5)
         self._jpegs, self._raws, self._infos = {}, {}, {}
@@ -89,6 +93,11 @@ class BridgeOutputs:
         acceleration = sensor_messages.acceleration_message(scene.acceleration, frame)
         self._acceleration.publish(acceleration)
         self._steering.publish(sensor_messages.steering_message(scene.steering, frame))
+        if self._reports is not None:
+            velocity, steering = self._reports
+            moves = autoware_messages.velocity_report_message(scene.odometry, frame)
+            velocity.publish(moves)
+            steering.publish(autoware_messages.steering_report_message(scene.steering))
         self._odometry.publish(sensor_messages.odometry_message(scene.odometry, frame))
 
     def navigate(self, command: str) -> None:
@@ -116,6 +125,23 @@ class BridgeOutputs:
             camera=camera, CAMERA=camera.upper(), role=self._parameters.ego.role
         )
         return self._node.create_publisher(kind, name + suffix, qos)
+
+    def _autoware_reports(self, qos: QoSProfile) -> tuple[Any, Any] | None:
+        """Return publishers of what Autoware's vehicle interface tells, where its messages are."""
+        if 'velocity_report' not in PRESETS[self._parameters.preset]:
+            return None
+        if absent := autoware_messages.missing(VEHICLE_PACKAGES):
+            self._node.get_logger().warning(
+                f'no velocity and steering reports: cannot import {absent[0]}; source the '
+                'Autoware workspace before the start'
+            )
+            return None
+        from autoware_vehicle_msgs.msg import SteeringReport, VelocityReport
+
+        return (
+            self._publisher(VelocityReport, 'velocity_report', qos),
+            self._publisher(SteeringReport, 'steering_report', qos),
+        )
 
     def _static_transforms(self) -> Any:
         if not sensor_messages.has_transforms() or not self._cameras:
