@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from math import radians
 from typing import Any
 
 from geometry_msgs.msg import AccelWithCovarianceStamped
@@ -17,13 +16,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import String
 
 from impromptu_vla_ros import autoware_messages, images, sensor_messages
-from impromptu_vla_ros.core.camera import matrix_from_fov, mounted
-from impromptu_vla_ros.core.structs import CameraImage, CameraModel
+from impromptu_vla_ros.core.structs import CameraImage
 from impromptu_vla_ros.nodes.bridge_parameters import BridgeParameters
 from impromptu_vla_ros.nodes.inputs import VEHICLE_PACKAGES
 from impromptu_vla_ros.worlds.camera_feed import optical_frame
 from impromptu_vla_ros.worlds.carla_client import Scene
-from impromptu_vla_ros.worlds.rigs import Mount, Rig
+from impromptu_vla_ros.worlds.rigs import Rig, camera_of
 
 OWN = {
     'image': '~/output/camera/{camera}/image',
@@ -154,11 +152,3 @@ class BridgeOutputs:
         base = self._parameters.base_frame
         publisher.publish(sensor_messages.transforms_message(frames, base, 0))
         return publisher
-
-
-def camera_of(mount: Mount) -> CameraModel:
-    """Return a rig's camera as a pinhole on the vehicle."""
-    matrix = matrix_from_fov(mount.width, mount.height, radians(mount.fov))
-    angles = [radians(angle) for angle in (mount.roll, mount.pitch, mount.yaw)]
-    place = (mount.x, mount.y, mount.z)
-    return mounted(matrix, mount.width, mount.height, place, angles)

@@ -8,9 +8,7 @@ settings as they were at the end, whatever happens in between.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from threading import Condition
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -24,18 +22,18 @@ from impromptu_vla_ros.core.structs import (
 )
 from impromptu_vla_ros.worlds import carla_axes
 from impromptu_vla_ros.worlds.belongings import Belongings, Ledger
-from impromptu_vla_ros.worlds.camera_feed import Feed, stamp_of
+from impromptu_vla_ros.worlds.camera_feed import stamp_of
 from impromptu_vla_ros.worlds.carla_errors import (
     CarlaError,
-    MissingBlueprint,
     ServerSilent,
     asking,
     client_library,
 )
 from impromptu_vla_ros.worlds.carla_server import PROBE, WorldChoice, chosen_world, connected
 from impromptu_vla_ros.worlds.ego_vehicle import EgoChoice, EgoVehicle
-from impromptu_vla_ros.worlds.leftovers import brake, camera_role, cameras_in, ego_in, restore
-from impromptu_vla_ros.worlds.rigs import Mount, Rig
+from impromptu_vla_ros.worlds.leftovers import brake, cameras_in, ego_in, restore
+from impromptu_vla_ros.worlds.rig_feeds import RigFeeds
+from impromptu_vla_ros.worlds.rigs import Rig
 
 WARM_UP = 100  # ticks within which every camera must have sent a picture
 
@@ -65,8 +63,8 @@ class _Episode:
     """What one connection holds."""
 
     world: Any
+    feeds: RigFeeds
     ego: EgoVehicle | None = None
-    feeds: list[Feed] = field(default_factory=list)
 
 
 class CarlaClient:
@@ -89,7 +87,6 @@ class CarlaClient:
         self._ego_choice = ego or EgoChoice()
         self._rig = rig or Rig(())
         self._scale = scale or PedalScale()
-        self._arrived = Condition()
         self._episode: _Episode | None = None
         self._client: Any = None
         self._frame = 0
@@ -140,7 +137,7 @@ class CarlaClient:
     @property
     def cameras(self) -> dict[str, Any]:
         """Return the carla.Sensor of each camera."""
-        return {feed.mount.name: feed.sensor for feed in self._opened.feeds}
+        return self._opened.feeds.sensors
 
     @property
     def _opened(self) -> _Episode:
@@ -171,17 +168,13 @@ class CarlaClient:
         episode, self._episode = self._episode, None
         if episode is None:
             return
-        for feed in episode.feeds:
-            with suppress(RuntimeError):
-                feed.stop()
+        episode.feeds.stop()
         self._client.set_timeout(min(PROBE, self.choice.timeout))
         try:
             with asking('leaving the world'):
                 # Of a server that is gone the client says so at each actor, a time-out later.
                 self._client.get_server_version()
-                for feed in episode.feeds:
-                    if feed.sensor.is_alive:
-                        feed.sensor.destroy()
+                episode.feeds.destroy()
                 if episode.ego:
                     episode.ego.destroy()
                 restore(episode.world, self._held)
@@ -193,7 +186,7 @@ class CarlaClient:
         world = chosen_world(self._client, self.choice)
         # Of a connection that was lost there may be something in the world still.
         self._ledger.note(self._ledger.held or self._nothing_yet(world))
-        episode = self._episode = _Episode(world)
+        episode = self._episode = _Episode(world, RigFeeds(self._rig))
         self._apply_settings(world)
         # Before the first frame a client knows of no actors.
         self._go_on()
@@ -208,9 +201,7 @@ class CarlaClient:
         ego.measure()
         for camera in cameras_in(world, role):
             camera.destroy()
-        for mount in self._rig.cameras:
-            sensor = self._camera(library, world, mount)
-            episode.feeds.append(Feed(mount, sensor, self._arrived))
+        episode.feeds.spawn(library, world, ego, role)
         return self._warmed_up()
 
     def _apply_settings(self, world: Any) -> None:
@@ -241,36 +232,14 @@ class CarlaClient:
     def _note(self, **changes: Any) -> None:
         self._ledger.note(replace(self._held, **changes))
 
-    def _camera(self, library: Any, world: Any, mount: Mount) -> Any:
-        kinds = world.get_blueprint_library().filter('sensor.camera.rgb')
-        if not kinds:
-            raise MissingBlueprint('the server has no sensor.camera.rgb')
-        kind = kinds[0]
-        given = {
-            'role_name': camera_role(self._ego_choice.role, mount.name),
-            'image_size_x': mount.width,
-            'image_size_y': mount.height,
-            'fov': mount.fov,
-            'sensor_tick': self._rig.period,
-        }
-        for name, value in given.items():
-            kind.set_attribute(name, str(value))
-        there = carla_axes.mounted_at(library, mount, self.chassis)
-        return world.spawn_actor(kind, there, attach_to=self.ego.actor)
-
     def _warmed_up(self) -> Scene:
         """Go on until every camera has sent a picture: the client does not say when it listens."""
         feeds, end = self._opened.feeds, monotonic() + self.choice.timeout
         for _ in range(WARM_UP):
             self._go_on()
-            with self._arrived:
-                self._arrived.wait_for(lambda: all(map(_began, feeds)), 0.1)
-            if all(map(_began, feeds)):
+            if feeds.began(0.1) or monotonic() > end:
                 break
-            if monotonic() > end:
-                break
-        for feed in feeds:
-            feed.take(None)
+        feeds.newest()
         return self.tick()
 
     # Going on
@@ -294,7 +263,7 @@ class CarlaClient:
             acceleration,
             steering,
             images,
-            tuple(feed.mount.name for feed in self._opened.feeds if feed.silent),
+            self._opened.feeds.silent,
             max(0, snapshot.frame - before - 1),
         )
 
@@ -315,22 +284,8 @@ class CarlaClient:
         return snapshot
 
     def _pictures(self, snapshot: Any) -> tuple[CameraImage, ...]:
-        feeds, step = self._opened.feeds, self.choice.step
-        if step is None:
-            return tuple(image for feed in feeds for image in feed.take(None))
+        feeds, choice = self._opened.feeds, self.choice
+        if choice.step is None:
+            return feeds.newest()
         time = snapshot.timestamp.elapsed_seconds
-        with self._arrived:
-            due = [feed for feed in feeds if feed.due(time, self._rig.period, step)]
-            # Who is silent already is not waited for again.
-            awaited = [feed for feed in due if not feed.silent]
-            self._arrived.wait_for(
-                lambda: all(feed.has(snapshot.frame) for feed in awaited),
-                self.choice.picture_timeout,
-            )
-            for feed in awaited:
-                feed.silent = not feed.has(snapshot.frame)
-        return tuple(image for feed in feeds for image in feed.take(snapshot.frame))
-
-
-def _began(feed: Feed) -> bool:
-    return feed.newest is not None
+        return feeds.of_frame(snapshot.frame, time, choice.step, choice.picture_timeout)

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import radians
 from pathlib import Path
 from typing import Any
+
+from impromptu_vla_ros.core.camera import matrix_from_fov, mounted
+from impromptu_vla_ros.core.structs import CameraModel
 
 
 class RigError(ValueError):
@@ -78,6 +82,14 @@ RIGS: Mapping[str, Rig] = {
     'nuscenes': Rig(NUSCENES),
     'wide': Rig((WIDE,)),
 }
+
+
+def camera_of(mount: Mount) -> CameraModel:
+    """Return a rig's camera as a pinhole on the vehicle."""
+    matrix = matrix_from_fov(mount.width, mount.height, radians(mount.fov))
+    angles = [radians(angle) for angle in (mount.roll, mount.pitch, mount.yaw)]
+    place = (mount.x, mount.y, mount.z)
+    return mounted(matrix, mount.width, mount.height, place, angles)
 
 
 def rig_named(name: str) -> Rig:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from impromptu_vla_ros.core.camera import matrix_from_fov, mounted
 from impromptu_vla_ros.core.structs import CameraModel
 from impromptu_vla_ros.drawing import TIER_COLOURS
 from impromptu_vla_ros.evaluation.drive import summarize
@@ -29,7 +27,7 @@ from impromptu_vla_ros.evaluation.driving.page import Drive, page
 from impromptu_vla_ros.evaluation.driving.record import Record
 from impromptu_vla_ros.evaluation.driving.scenarios import SCENARIOS, scenario
 from impromptu_vla_ros.worlds.maps import MAPS
-from impromptu_vla_ros.worlds.rigs import RIGS
+from impromptu_vla_ros.worlds.rigs import RIGS, camera_of
 
 # Drives that are shown and not only counted, failed ones first: a page must stay loadable.
 MOST_SHOWN = 60
@@ -102,14 +100,6 @@ def from_above(record: Record, land: Land) -> Image.Image:
     )
 
 
-def front_camera() -> CameraModel:
-    """Return the camera whose pictures are kept, of any size: it is scaled with them."""
-    mount = RIGS['front'].cameras[0]
-    matrix = matrix_from_fov(mount.width, mount.height, math.radians(mount.fov))
-    rpy = [math.radians(angle) for angle in (mount.roll, mount.pitch, mount.yaw)]
-    return mounted(matrix, mount.width, mount.height, (mount.x, mount.y, mount.z), rpy)
-
-
 def _content(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding='utf-8'))
@@ -156,7 +146,9 @@ def _rendered(file: Path, drive: Drive) -> Drive:
     land = painted_land(network, record.ego[:, :2])
     kept = sorted(file.with_suffix('').glob('*.jpg'))
     pictures = {int(picture.stem): picture.read_bytes() for picture in kept}
-    film = write_film(file.with_suffix(''), record, land, pictures, front_camera())
+    film = write_film(
+        file.with_suffix(''), record, land, pictures, camera_of(RIGS['front'].cameras[0])
+    )
     return replace(
         drive,
         record=record,
