@@ -6,7 +6,8 @@ In lockstep and as fast as it goes: each step waits for the controller's command
 the wall clock. The expert answers without latency; the front camera's pictures come at 10 Hz, of
 other cameras too where there are several, decoded by the planner, JPEG in between. CPU and memory
 (shared pages counted once) are those of all processes, the one that records included. A tick is
-50 ms of the world; its times are medians, that of world and picture taken without ROS.
+50 ms of the world; its times are means, between messages as they were published, and those of the
+world's step and of a picture without ROS.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class Meter:
     def cores(self) -> dict[str, float]:
         """Return the cores that each used."""
         spent = self.ended['at'] - self.begun['at']
-        return {name: (self.ended[name] - self.begun[name]) / spent for name in self.processes}
+        names = [name for name in self.begun if name != 'at']
+        return {name: (self.ended[name] - self.begun[name]) / spent for name in names}
 
 
 def _cpu(process: psutil.Process) -> float:
@@ -92,7 +94,7 @@ def measure(world: str, rig: str, width: int, seconds: float) -> dict[str, Any]:
     with LiveDrive(drive) as live:
         meter = Meter(live)
         driven = live.run(meter)
-        came, commanded = live.listener.odometry_came, live.listener.command_came
+        came, commanded = live.listener.odometry_sent, live.listener.command_sent
         latencies = [plan.latencies for plan in live.listener.plans if plan.answer]
     stamps = sorted(set(came) & set(commanded))
     control = [commanded[stamp] - came[stamp] for stamp in stamps]
@@ -103,10 +105,10 @@ def measure(world: str, rig: str, width: int, seconds: float) -> dict[str, Any]:
         'cores': sum(cores.values()),
         'cores of each': cores,
         'megabytes': meter.megabytes,
-        'bridge and world': 1e3 * float(np.median(step)),
-        'controller': 1e3 * float(np.median(control)),
+        'bridge and world': 1e3 * float(np.mean(step)),
+        'controller': 1e3 * float(np.mean(control)),
         'planner': {
-            name: 1e3 * float(np.median([one[name] for one in latencies if name in one]))
+            name: 1e3 * float(np.mean([one[name] for one in latencies if name in one]))
             for name in sorted({name for one in latencies for name in one})
         },
         **alone(world, rig, width, min(200, round(seconds / STEP))),

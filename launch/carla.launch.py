@@ -21,6 +21,8 @@ PLANNER = runpy.run_path(str(Path(__file__).with_name('planner.launch.py')))
 CONFIG = PLANNER['CONFIG']
 
 WORLDS = ('carla', 'kinematic', 'metadrive')
+# Another word for the world that needs nothing else.
+BUILTIN = 'builtin'
 
 # What the planner hears, by its own names; it has no other cameras.
 STATES = ('odometry', 'acceleration', 'steering')
@@ -40,7 +42,10 @@ PARAMETERS = {
 NUMBERS = ('port', 'spawn_point')
 
 ARGUMENTS = {
-    'world': ('carla', f'Who serves the world: {", ".join(WORLDS)}; ours start beside, here.'),
+    'world': (
+        'carla',
+        f'Who serves the world: {", ".join(WORLDS)} (or builtin: kinematic); ours start beside.',
+    ),
     'world_python': (sys.executable, 'Interpreter for our world; metadrive has one of its own.'),
     'engaged': ('false', 'Let the controller command from the start on.'),
     'bridge_params_file': (str(CONFIG / 'carla_bridge.param.yaml'), 'File of parameters.'),
@@ -57,6 +62,8 @@ ARGUMENTS['port'] = ('2000', 'Port of the server.')
 def carla(context):
     """Return the processes, for the arguments given."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    if given['world'] == BUILTIN:
+        given['world'] = 'kinematic'
     if given['world'] not in WORLDS:
         raise ValueError(f'world:={given["world"]} is not known: take {", ".join(WORLDS)}')
     if given['rig']:

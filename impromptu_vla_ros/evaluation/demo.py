@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,7 +19,8 @@ from impromptu_vla_ros.evaluation.driving.scenario import Scenario
 from impromptu_vla_ros.evaluation.driving.scenarios import SCENARIOS, from_a_stand, scenario
 from impromptu_vla_ros.evaluation.driving.score import score
 from impromptu_vla_ros.evaluation.driving.server import metadrive_python
-from impromptu_vla_ros.evaluation.live import LiveError
+from impromptu_vla_ros.evaluation.driving.worker import Worker
+from impromptu_vla_ros.evaluation.live import LiveError, RosMissing, require_ros
 from impromptu_vla_ros.evaluation.live_drive import EXPERT, Drive, Driven, LiveDrive
 from impromptu_vla_ros.worlds.carla_errors import NoServer
 from impromptu_vla_ros.worlds.maps import MAPS
@@ -56,6 +58,11 @@ def run(arguments: Namespace) -> int:
     if arguments.model == EXPERT:
         print(f'{PRIVILEGED}\nIts answers come {latency:g} s after their pictures.')
     out, dialect = Path(arguments.out), load_dialect('auto', '', '', 1)
+    try:
+        require_ros()
+    except RosMissing as error:
+        print(f'impromptu-vla: NOT OVER ROS 2: {error}', file=sys.stderr)
+        return _in_lockstep(replace(case, over=''), out)
     driven = _driven(case, played, dialect)
     result = _kept(case, played, dialect, driven, out)
     if driven.problem:
@@ -64,6 +71,21 @@ def run(arguments: Namespace) -> int:
     print(_numbers(driven))
     notes = [PRIVILEGED] if arguments.model == EXPERT else []
     print(f'page: {write_page(out, TITLE, LEAD, notes).resolve()}')
+    return 0 if result['score']['passed'] else 1
+
+
+def _in_lockstep(case: Case, out: Path) -> int:
+    """Drive without ROS, in one process, and write the page."""
+    worker = Worker(out)
+    try:
+        result = keep(case, out, worker.drive(case))
+    finally:
+        worker.close()
+    if 'error' in result:
+        raise LiveError(result['error'])
+    print(table([result]))
+    notes = [PRIVILEGED] if case.model == EXPERT else []
+    print(f'page: {write_page(out, notes=notes).resolve()}')
     return 0 if result['score']['passed'] else 1
 
 

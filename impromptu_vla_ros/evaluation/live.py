@@ -84,8 +84,8 @@ def play(
     """
     parts = [part for part in (*dialect.cameras, *STATES) if part in bag.parts]
     _check_types(bag, parts)
+    require_ros()
     rclpy = ros('rclpy')
-    ros_message(PLAN)
     context = rclpy.Context()
     # Ctrl-C stays Python's, so that the child is ended in order.
     rclpy.init(context=context, signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
@@ -252,6 +252,12 @@ def _check_types(bag: Bag, parts: Sequence[str]) -> None:
             )
 
 
+def require_ros() -> None:
+    """Raise RosMissing where ROS 2 or this package's messages are missing."""
+    ros('rclpy')
+    ros_message(PLAN)
+
+
 def ros_message(msgtype: str) -> Any:
     """Return the class of a message type such as `nav_msgs/msg/Odometry`."""
     package, _, kind = msgtype.split('/')
@@ -264,6 +270,6 @@ def ros(module: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise RosMissing(
-            f'live replay needs ROS 2 and this package built for it ({error}): enter the '
-            'environment that `make build` or colcon made, or replay without --live'
+            f'this needs ROS 2 and this package built for it ({error}): enter the environment '
+            'that `make build` or colcon made, or replay without --live'
         ) from error

@@ -21,16 +21,16 @@ class Listener:
     """
     The plans, commands and pictures of the nodes in a namespace.
 
-    `pictures` are the front camera's JPEGs by stamp, `odometry_came` and `command_came` when
-    those of a stamp came, s of the steady clock.
+    `pictures` are the front camera's JPEGs by stamp, `odometry_sent` and `command_sent` when
+    those of a stamp were published, s of the machine's clock.
     """
 
     def __init__(self, node: Any, namespace: str) -> None:
         self.plans: list[Plan] = []
         self.commands: list[ControlCommand] = []
         self.pictures: dict[int, bytes] = {}
-        self.odometry_came: dict[int, float] = {}
-        self.command_came: dict[int, float] = {}
+        self.odometry_sent: dict[int, float] = {}
+        self.command_sent: dict[int, float] = {}
         service = ros('std_srvs.srv').SetBool
         self._request = service.Request
         self._engaging = node.create_client(service, f'{namespace}/controller/engage')
@@ -68,19 +68,23 @@ class Listener:
     def _on_plan(self, message: Any) -> None:
         self.plans.append(messages.plan_from_message(message))
 
-    def _on_command(self, message: Any) -> None:
+    def _on_command(self, message: Any, info: Any) -> None:
         try:
             command = messages.command_from_message(message)
         except InputError:
             return
-        self.command_came[command.stamp] = monotonic()
+        self.command_sent[command.stamp] = _sent(info)
         self.commands.append(command)
 
-    def _on_odometry(self, message: Any) -> None:
-        self.odometry_came[messages.nanoseconds(message.header.stamp)] = monotonic()
+    def _on_odometry(self, message: Any, info: Any) -> None:
+        self.odometry_sent[messages.nanoseconds(message.header.stamp)] = _sent(info)
 
     def _on_picture(self, message: Any) -> None:
         self.pictures[messages.nanoseconds(message.header.stamp)] = bytes(message.data)
+
+
+def _sent(info: Any) -> float:
+    return float(info['source_timestamp']) * 1e-9
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from impromptu_vla_ros import cli
 from impromptu_vla_ros.evaluation import demo
 from impromptu_vla_ros.evaluation.driving.case import Case, finished
 from impromptu_vla_ros.evaluation.driving.record import Record
+from impromptu_vla_ros.evaluation.live import RosMissing
 from impromptu_vla_ros.evaluation.live_drive import LiveDrive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +126,17 @@ def test_ctrl_c_ends_all_processes():
     finally:
         started.kill()
         started.wait()
+
+
+def test_without_ros_it_drives_in_lockstep(tmp_path, capfd, monkeypatch):
+    def missing():
+        raise RosMissing('no ROS here')
+
+    monkeypatch.setattr(demo, 'require_ros', missing)
+    assert drive(tmp_path) == 0
+    said = capfd.readouterr()
+    assert 'NOT OVER ROS 2: no ROS here' in said.err and 'passed' in said.out
+    assert (tmp_path / 'index.html').exists()
 
 
 def test_what_it_cannot_do(tmp_path, capsys):

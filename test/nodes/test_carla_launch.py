@@ -48,8 +48,9 @@ def test_what_it_starts():
         assert part in found['planner']
 
 
-def test_a_world_of_ours_beside():
-    world = commands(world='kinematic', map='town', port='2500', world_python='python')['python']
+@pytest.mark.parametrize('name', ['kinematic', 'builtin'])
+def test_a_world_of_ours_beside(name):
+    world = commands(world=name, map='town', port='2500', world_python='python')['python']
     assert world.endswith('serve --world kinematic --port 2500 --end-with-parent --map town')
 
 
