@@ -26,6 +26,12 @@ from impromptu_vla_ros.nodes import health
 from impromptu_vla_ros.nodes.bridge_choices import ego_of, point_of, rig_of, world_of
 from impromptu_vla_ros.nodes.bridge_outputs import BridgeOutputs
 from impromptu_vla_ros.nodes.bridge_parameters import EXIT, LOCKSTEP, BridgeParameters
+from impromptu_vla_ros.nodes.bridge_report import (
+    TICKED_BY_OTHERS,
+    camera_findings,
+    command_findings,
+    world_findings,
+)
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
 from impromptu_vla_ros.worlds import carla_errors
 from impromptu_vla_ros.worlds.belongings import Ledger
@@ -43,9 +49,6 @@ POLL = 0.005  # s between two looks whether a command is overdue, or a frame is 
 # Steps of a new connection. An executor takes what waits between any two calls of a timer, so
 # that a command taken later than that was sent to this connection.
 SETTLING = 2
-TICKERS_REMEDY = (
-    'another client ticks this world too: let exactly one tick it (step: 0 rides along)'
-)
 
 
 class BridgeNode(Node):
@@ -162,7 +165,7 @@ class BridgeNode(Node):
         self._frames += 1
         self._steps += 1
         if self.parameters.step:
-            self._counts['frames ticked by others'] += scene.skipped
+            self._counts[TICKED_BY_OTHERS] += scene.skipped
         self.outputs.publish(scene)
         self._published = monotonic()
         if self._route is not None:
@@ -205,51 +208,18 @@ class BridgeNode(Node):
         now = monotonic()
         rate = self._frames / max(now - self._reported, 1e-3)
         self._frames, self._reported = 0, now
+        world = world_findings(self.parameters, self.client, self._counts, self._lost, rate)
+        self._counts.pop(TICKED_BY_OTHERS, None)
+        topic, drives = self._commands.topic_name, self.parameters.ego.drive
+        publishers = self.count_publishers(topic)
+        commands = command_findings(drives, self._told, self._why, topic, publishers)
         statuses = [
-            health.status('world', *self._world_findings(rate)),
-            health.status('cameras', *self._camera_findings()),
-            health.status('commands', *self._command_findings()),
+            health.status('world', *world),
+            health.status('cameras', *camera_findings(self.client, self._scene)),
+            health.status('commands', *commands),
         ]
         stamp, name = self.get_clock().now().to_msg(), self.get_fully_qualified_name()
         self._diagnostics.publish(health.diagnostics(name, stamp, statuses))
-
-    def _world_findings(self, rate: float) -> tuple[health.Found, dict[str, object]]:
-        server = self.parameters.server
-        values: dict[str, object] = {
-            'server': f'{server.host}:{server.port}',
-            'rate': f'{rate:.1f} Hz',
-            'simulated speed': f'{rate * self.parameters.step:.2f}',
-            **self._counts,
-        }
-        found: health.Found = [(health.ERROR, self._lost)] if self._lost else []
-        skipped = self._counts.pop('frames ticked by others', 0)
-        if skipped:
-            found.append((health.ERROR, f'{TICKERS_REMEDY}: {skipped} frames'))
-        if self.client.is_open and not self.client.chassis.measured:
-            found.append((health.WARN, 'the axles are guessed: the wheels do not say where'))
-        return found, values
-
-    def _camera_findings(self) -> tuple[health.Found, dict[str, object]]:
-        silent = self._scene.silent if self._scene else ()
-        found: health.Found = [
-            (health.ERROR, f'camera {name} is silent: was it destroyed?') for name in silent
-        ]
-        return found, {'cameras': ', '.join(self.client.rig.names)}
-
-    def _command_findings(self) -> tuple[health.Found, dict[str, object]]:
-        values: dict[str, object] = {
-            'topic': self._commands.topic_name,
-            'mode': self._told.mode,
-            'acceleration': f'{self._told.acceleration:.2f} m/s^2',
-            'tire angle': f'{self._told.tire_angle:.3f} rad',
-        }
-        if not self.parameters.ego.drive:
-            return [(health.OK, 'it only looks on')], values
-        found: health.Found = [(health.WARN, f'brakes: {self._why}')] if self._why else []
-        publishers = self.count_publishers(self._commands.topic_name)
-        if publishers > 1:
-            found.append((health.WARN, f'{publishers} publish {values["topic"]}: keep one'))
-        return found, values
 
 
 def main(arguments: list[str] | None = None, ledger: Ledger | None = None) -> int:
