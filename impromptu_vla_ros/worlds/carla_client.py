@@ -8,6 +8,7 @@ settings as they were at the end, whatever happens in between.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -164,7 +165,11 @@ class CarlaClient:
         return self.open()
 
     def close(self) -> None:
-        """Destroy what we spawned and restore the settings, as far as the server still answers."""
+        """
+        Destroy what we spawned, brake what we only drove and restore the settings.
+
+        All that as far as the server still answers.
+        """
         episode, self._episode = self._episode, None
         if episode is None:
             return
@@ -176,6 +181,9 @@ class CarlaClient:
                 self._client.get_server_version()
                 episode.feeds.destroy()
                 if episode.ego:
+                    if self._held.driven and not episode.ego.owned:
+                        with suppress(RuntimeError):  # it may be no more
+                            brake(client_library(), episode.ego.actor)
                     episode.ego.destroy()
                 restore(episode.world, self._held)
                 self._ledger.note(None)

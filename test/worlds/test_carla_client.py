@@ -182,6 +182,7 @@ def test_an_ego_is_adopted_and_left(server):
                 assert client.ego.actor.id == hero.id
                 assert drive(client, 30, acceleration=2.0)[-1].odometry.vx > 0.5
             assert kinds(world) == ['vehicle.tesla.model3']
+            assert hero.get_control().brake == 1.0
         finally:
             hero.destroy()
 
