@@ -45,9 +45,14 @@ MEGABYTES = 1500.0
 
 @dataclass
 class Meter:
-    """CPU and memory of all processes of a drive, between its first and its last instant."""
+    """
+    CPU of all processes of a drive, between its first and its last instant, and their memory.
+
+    That is looked at once, at `late` simulated s: it halts the processes for a while.
+    """
 
     live: LiveDrive
+    late: float
     begun: dict[str, float] | None = None
     ended: dict[str, float] | None = None
     megabytes: float = 0.0
@@ -61,8 +66,9 @@ class Meter:
         self.ended = {name: _cpu(process) for name, process in self.processes.items()}
         self.begun = self.begun or {**self.ended, 'at': perf_counter()}
         self.ended['at'] = perf_counter()
-        used = sum(one.memory_full_info().pss for one in self.processes.values())
-        self.megabytes = max(self.megabytes, used / 1e6)
+        if time >= self.late and not self.megabytes:
+            used = sum(one.memory_full_info().pss for one in self.processes.values())
+            self.megabytes = used / 1e6
 
     @property
     def processes(self) -> dict[str, psutil.Process]:
@@ -92,7 +98,7 @@ def measure(world: str, rig: str, width: int, seconds: float) -> dict[str, Any]:
         played, network, dialect, world, mode='lockstep', rig=rig, width=width, period=PERIOD
     )
     with LiveDrive(drive) as live:
-        meter = Meter(live)
+        meter = Meter(live, 0.75 * seconds)
         driven = live.run(meter)
         came, commanded = live.listener.odometry_sent, live.listener.command_sent
         latencies = [plan.latencies for plan in live.listener.plans if plan.answer]
