@@ -32,13 +32,18 @@ def published(rig):
         ControllerNode(context=rig.context),
         BridgeNode(context=rig.context, parameter_overrides=nowhere),
     ]
-    found = {}
-    for node in (planner, *others):
-        own = node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())
-        found |= {topic: types[0] for topic, types in own}
-    yield found
+    made = {each.topic_name for node in (planner, *others) for each in node.publishers}
+    # The graph learns of a publisher a little after it is made.
+    rig.until(lambda: made <= types_by_topic(rig.node).keys())
+    types = types_by_topic(rig.node)
+    yield {topic: types[topic] for topic in made}
     others[0].destroy_node()
     others[1].close()
+
+
+def types_by_topic(node):
+    """Return the type of each topic in the graph."""
+    return {topic: types[0] for topic, types in node.get_topic_names_and_types()}
 
 
 def test_rviz_shows_what_is_published(published):
