@@ -26,8 +26,9 @@ metadrive:  ## Make the environment of the MetaDrive world, beside the one of th
 
 demo:  ## Drive a scenario over ROS topics: world, bridge, planner, controller; and a page about it
 	@scripts/setup.sh carla
-	@scripts/metadrive.sh || echo '== The demo goes on in the kinematic world'
-	@$(ENTER); python -m impromptu_vla_ros.cli demo
+	@world=metadrive; scripts/metadrive.sh || { world=kinematic; \
+	  echo '== The demo goes on in the kinematic world'; }; \
+	  $(ENTER); python -m impromptu_vla_ros.cli demo --world $$world
 
 replay-demo: build  ## Plan along recorded drives over ROS topics, and write a page about it
 	@$(ENTER); python -m impromptu_vla_ros.cli replay-demo

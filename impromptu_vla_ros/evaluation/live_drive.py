@@ -94,13 +94,15 @@ class LiveDrive:
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
         self._stack = ExitStack()
+        self.server: WorldServer | None = None
         self.children: dict[str, ChildProcess] = {}
 
     def __enter__(self) -> LiveDrive:
         drive = self._drive
         try:
-            self.server = self._stack.enter_context(WorldServer(drive.world, drive.scenario.map))
             with self._in_words():
+                server = WorldServer(drive.world, drive.scenario.map)
+                self.server = self._stack.enter_context(server)
                 director = Director(self.server.port, drive.scenario, drive.network)
                 self.director = self._stack.enter_context(director)
             namespace = f'/drive_{os.getpid()}'
@@ -205,7 +207,7 @@ class LiveDrive:
         try:
             yield
         except CarlaError as error:
-            raise LiveError(self._problem() or str(error)) from error
+            raise LiveError((self._problem() if self.server else '') or str(error)) from error
 
     # The drive
 

@@ -139,6 +139,12 @@ def test_without_ros_it_drives_in_lockstep(tmp_path, capfd, monkeypatch):
     assert (tmp_path / 'index.html').exists()
 
 
+def test_a_world_that_does_not_start_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv('METADRIVE_VENV', str(tmp_path))
+    assert cli.main(['demo', '--world', 'metadrive', '--out', str(tmp_path / 'out')]) == 2
+    assert 'make it with scripts/metadrive.sh' in capsys.readouterr().err
+
+
 def test_what_it_cannot_do(tmp_path, capsys):
     def told(**given):
         values = {'scenario': SCENARIO, 'seed': 0, 'world': 'kinematic', 'model': 'expert'}
