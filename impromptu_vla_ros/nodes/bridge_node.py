@@ -13,7 +13,6 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
@@ -33,6 +32,7 @@ from impromptu_vla_ros.nodes.bridge_report import (
     world_findings,
 )
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
+from impromptu_vla_ros.nodes.running import executor_of, until_signalled
 from impromptu_vla_ros.worlds import carla_errors
 from impromptu_vla_ros.worlds.belongings import Ledger
 from impromptu_vla_ros.worlds.carla_client import CarlaClient, Scene
@@ -229,20 +229,14 @@ def main(arguments: list[str] | None = None, ledger: Ledger | None = None) -> in
     rclpy.init(args=arguments)
     node = None
     try:
-        node = BridgeNode(ledger)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while rclpy.ok() and not node.failed:
-            executor.spin_once(timeout_sec=0.1)
+        with until_signalled():
+            node = BridgeNode(ledger)
+            executor = executor_of(node)
+            while rclpy.ok() and not node.failed:
+                executor.spin_once(timeout_sec=0.1)
     except ParameterError as error:
         print(f'carla_bridge: {error}', file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        # A signal ends rclpy's context in the midst of a callback, and whatever needs it raises.
-        if rclpy.ok():
-            raise
     finally:
         if node is not None:
             node.close()

@@ -14,7 +14,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_srvs.srv import SetBool
@@ -28,6 +27,7 @@ from impromptu_vla_ros.msg import DriveCommand, DrivingPlan
 from impromptu_vla_ros.nodes import health
 from impromptu_vla_ros.nodes.controller_parameters import ControllerParameters
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
+from impromptu_vla_ros.nodes.running import executor_of, until_signalled
 
 
 class ControllerNode(Node):
@@ -201,19 +201,12 @@ def main(arguments: list[str] | None = None) -> int:
     rclpy.init(args=arguments)
     node = None
     try:
-        node = ControllerNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
+        with until_signalled():
+            node = ControllerNode()
+            executor_of(node).spin()
     except (ParameterError, vehicle_messages.MissingMessages) as error:
         print(f'controller: {error}', file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        # A signal ends rclpy's context in the midst of a callback, and whatever needs it raises.
-        if rclpy.ok():
-            raise
     if node is not None:
         node.destroy_node()
     rclpy.try_shutdown()

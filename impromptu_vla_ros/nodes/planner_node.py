@@ -13,7 +13,6 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from impromptu_vla_ros.core.dialects import Dialect
@@ -25,6 +24,7 @@ from impromptu_vla_ros.nodes.declaring import ParameterError, declare
 from impromptu_vla_ros.nodes.drive import Drive, Reply
 from impromptu_vla_ros.nodes.host import Host
 from impromptu_vla_ros.nodes.outputs import Outputs
+from impromptu_vla_ros.nodes.running import executor_of, until_signalled
 from impromptu_vla_ros.nodes.worker import Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -188,21 +188,15 @@ def main(arguments: list[str] | None = None, model: Model | None = None) -> int:
     rclpy.init(args=arguments)
     node = None
     try:
-        node = PlannerNode(model)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        if node.parameters.autostart:
-            node.start()
-        executor.spin()
+        with until_signalled():
+            node = PlannerNode(model)
+            executor = executor_of(node)
+            if node.parameters.autostart:
+                node.start()
+            executor.spin()
     except ParameterError as error:
         print(f'planner: {error}', file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        # A signal ends rclpy's context in the midst of a callback, and whatever needs it raises.
-        if rclpy.ok():
-            raise
     ended = node is None or node.close()
     rclpy.try_shutdown()
     if not ended:

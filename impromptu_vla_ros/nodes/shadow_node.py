@@ -11,7 +11,6 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry, Path
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
@@ -22,6 +21,7 @@ from impromptu_vla_ros.core.structs import InputError
 from impromptu_vla_ros.msg import DrivingPlan
 from impromptu_vla_ros.nodes import health
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
+from impromptu_vla_ros.nodes.running import executor_of, until_signalled
 from impromptu_vla_ros.nodes.shadow_parameters import ShadowParameters
 from impromptu_vla_ros.nodes.snipping import Snipping
 
@@ -155,19 +155,12 @@ def main(arguments: list[str] | None = None) -> int:
     rclpy.init(args=arguments)
     node = None
     try:
-        node = ShadowNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
+        with until_signalled():
+            node = ShadowNode()
+            executor_of(node).spin()
     except (ParameterError, autoware_messages.MissingPackages) as error:
         print(f'shadow: {error}', file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        # A signal ends rclpy's context in the midst of a callback, and whatever needs it raises.
-        if rclpy.ok():
-            raise
     if node is not None:
         node.close()
     rclpy.try_shutdown()
