@@ -57,7 +57,8 @@ def steady(plans, rate=RATE):
     """Fail unless plans came at the rate all the time, by their stamps."""
     gaps = np.diff([stamp(plan) for plan in plans]) / 1e9
     assert gaps.min() > 0.0
-    assert gaps.max() < 4.0 / rate, 'a pause in publishing'
+    # Autoware's controllers miss a trajectory after 0.9 s.
+    assert gaps.max() < 0.9, 'a pause in publishing'
     assert np.mean(gaps) == pytest.approx(1.0 / rate, rel=0.15)
 
 
@@ -132,9 +133,11 @@ def test_the_camera_stops_and_the_car_comes_to_a_stand(rig, monkeypatch):
     assert seen.tier == T.TIER_STOPPING
     follow_the_ages(seen.plans, captured(seen.plans)[-1], HELD_NUSCENES)
     steady(seen.plans)
-    stop = np.array([p.points[0].longitudinal_velocity for p in seen.plans if not p.answer])
+    stops = [p for p in seen.plans if not p.answer]
+    speeds = np.array([p.points[0].longitudinal_velocity for p in stops])
+    changes = np.diff(speeds) / np.diff([stamp(p) / 1e9 for p in stops])
     # As the stop plan brakes, without letting go and without falling on its nose.
-    assert np.diff(stop).max() < 0.1 and np.diff(stop).min() > -0.45
+    assert changes.max() < 1.0 and changes.min() > -4.5
     publishers.update(silent)
     driving(rig, seen, car)
 

@@ -71,7 +71,7 @@ def test_plans_come_at_the_rate_whatever_the_model_does(rig, rate, monkeypatch):
     rig.until(lambda: len(seen.plans) > before + 2.0 * rate, car)
     stamps = np.array([nanoseconds(plan.header.stamp) for plan in seen.plans[before:]]) / 1e9
     assert np.median(np.diff(stamps)) == pytest.approx(1.0 / rate, rel=0.1)
-    assert (stamps[-1] - stamps[0]) * rate == pytest.approx(len(stamps) - 1, rel=0.1)
+    assert (stamps[-1] - stamps[0]) * rate == pytest.approx(len(stamps) - 1, rel=0.3)
     # Several plans of each answer: none of them waited for the next.
     assert 2 <= len(captured(seen.plans[before:])) <= 5
 

@@ -26,6 +26,10 @@ FRONT = Lens(320, 180, math.radians(70.0), Body(x=1.0, z=1.6), 1)
 def run(world, seconds):
     for _ in range(round(seconds / STEP)):
         world.step(STEP)
+    return told(world)
+
+
+def told(world):
     return dataclasses.asdict(world.body(1)) | {'steering': world.steering(1)}
 
 
@@ -82,7 +86,7 @@ def still(world):
     begun(world, Body(20.0, -1.75)).free(1, False)
     world.place(1, Body(30.0, 1.75, yaw=2.0, vx=3.0))
     world.drive(1, Pedals(throttle=1.0))
-    placed, later = dataclasses.asdict(world.body(1)), run(world, 1.0)
+    placed, later = told(world), run(world, 1.0)
     world.free(1, True)
     return placed, later, run(world, 2.0)
 
