@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -110,6 +111,12 @@ def test_without_its_planner_the_car_brakes_to_a_stand(tmp_path, capfd, monkeypa
     assert children() == []
 
 
+def running(process):
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def test_ctrl_c_ends_all_processes():
     command = [sys.executable, '-m', 'impromptu_vla_ros.cli', 'demo', '--world', 'kinematic']
     # A parent in the background would hand down to ignore SIGINT.
@@ -124,7 +131,10 @@ def test_ctrl_c_ends_all_processes():
             sleep(0.05)
         started.send_signal(signal.SIGINT)
         assert started.wait(PATIENCE) == 130, started.stderr.read()
-        assert not any(process.is_running() for process in ours)
+        # Orphans whose end nobody asks for stay as zombies.
+        while left := [process for process in ours if running(process)]:
+            assert monotonic() < end, left
+            sleep(0.05)
     finally:
         started.kill()
         started.wait()

@@ -19,6 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from impromptu_vla_ros.core.autoware_rules import broken_rules
 from impromptu_vla_ros.core.motion import interpolate, relative_to
+from impromptu_vla_ros.core.policy import UNBRAKED
 from impromptu_vla_ros.core.structs import InputError
 from impromptu_vla_ros.messages import nanoseconds, odometry_from_message, plan_from_message
 from impromptu_vla_ros.msg import DrivingPlan
@@ -94,6 +95,8 @@ class Seen:
             ego = between(*samples[k - 1 : k + 1], now) if 0 < k < len(samples) else None
             if ego is None or samples[k].frame_id != plan.frame_id:
                 continue
+            if not plan.answer and samples[k].vx - plan.speeds[0] > UNBRAKED:
+                continue  # our odometry was late, as on a busy machine: it is braking blindly
             broken = broken_rules(plan, ego, samples[k].vx, now, accepted)
             found += broken
             accepted = accepted if broken else plan
