@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray, Trajectory
+from impromptu_vla_ros.core.template import Template
 
 OPEN_TAG, CLOSE_TAG = '<PLANNING>', '</PLANNING>'
 AXES = 'Positive x means forward direction while positive y means leftwards.'
@@ -179,6 +180,12 @@ def answer_header(dialect: Dialect) -> str:
     """Return the fixed beginning of every answer, up to and including the space after it."""
     seconds = f'{dialect.waypoints * dialect.spacing:g}'
     return OPEN_TAG + _ANSWER.format(seconds=seconds, axes=AXES, point_format=POINT_FORMAT)
+
+
+def answer_template(dialect: Dialect) -> Template:
+    """Return the form that every answer in the dialect has."""
+    decimals = (2, 2) if dialect.fixed_answer else (1, 2)
+    return Template(answer_header(dialect).rstrip(), dialect.waypoints, decimals, CLOSE_TAG)
 
 
 def encode_trajectory(dialect: Dialect, points: ArrayLike) -> str:

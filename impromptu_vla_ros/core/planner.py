@@ -196,6 +196,7 @@ class Planner:
             prompt=codec.encode_prompt(dialect, self._prompt_states(states), rolled[:2]),
             rollout=codec.encode_trajectory(dialect, first[: dialect.waypoints]),
             filter_name=dialect.image_filter,
+            template=codec.answer_template(dialect),
         )
 
     def _prompt_states(self, states: tuple[EgoState, ...]) -> list[PromptState]:

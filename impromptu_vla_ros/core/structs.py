@@ -11,14 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from impromptu_vla_ros.core.template import Template
+
 NANOSECONDS = 1_000_000_000
 
 FloatArray = NDArray[np.float64]
+
+
+class Draft(Protocol):
+    """A guess at an answer, in text."""
+
+    def continued(self, written: str) -> str:
+        """Return the whole answer as guessed, given what stands written of it already."""
+        ...
 
 
 class InputError(ValueError):
@@ -191,7 +201,8 @@ class Query:
 
     `images` are in the order of the `<image>` marks in `prompt`. `rollout` is a kinematic
     prediction in the answer's format. `filter_name` names the picture filter of the
-    trainer's first resize step.
+    trainer's first resize step. `template` is the form of the answer, None for a free one;
+    `draft` guesses it, to be verified: it never is an answer.
     """
 
     stamp: int
@@ -199,15 +210,36 @@ class Query:
     prompt: str
     rollout: str
     filter_name: str = 'nearest'
+    template: Template | None = None
+    draft: Draft | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """
+    How sure a model was of its digits: `places` (d,) in the text, `log_probabilities` (d, 10).
+
+    Column k is the digit k's, in nats, normalized over the whole vocabulary.
+    """
+
+    places: NDArray[np.int64]
+    log_probabilities: FloatArray
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's text, with the seconds that each stage took and the tokens it wrote."""
+    """
+    A model's text, with the seconds that each stage took and the tokens it wrote.
+
+    `accepted` are the tokens that each pass of a drafting decoder yielded, the prefill's one
+    first; empty where nobody counts. `digits` is None where the model does not tell.
+    """
 
     text: str
     latencies: Mapping[str, float] = field(default_factory=dict)
     tokens: int = 0
+    accepted: tuple[int, ...] = ()
+    digits: Digits | None = None
 
 
 @dataclass(frozen=True)
