@@ -201,8 +201,10 @@ class Query:
 
     `images` are in the order of the `<image>` marks in `prompt`. `rollout` is a kinematic
     prediction in the answer's format. `filter_name` names the picture filter of the
-    trainer's first resize step. `template` is the form of the answer, None for a free one;
-    `draft` guesses it, to be verified: it never is an answer.
+    trainer's first resize step, `most_pixels` is its limit where it is lower than the trained
+    one, else 0. `template` is the form of the answer, None for a free one; `draft` guesses it, to
+    be verified: it never is an answer. `window` guesses are verified per pass, 0: as the decoder
+    likes.
     """
 
     stamp: int
@@ -212,6 +214,8 @@ class Query:
     filter_name: str = 'nearest'
     template: Template | None = None
     draft: Draft | None = None
+    most_pixels: int = 0
+    window: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,7 +270,8 @@ class Plan:
 
     Rows of the arrays belong to `times` (s after `stamp`): `poses` (n, 3) x, y, yaw in
     `frame_id`; `speeds` (m/s), `accelerations` (m/s²), `yaw_rates` (rad/s) and `deviations`
-    (standard deviation of the position in m, NaN where unknown), each (n,). Rows from
+    (standard deviation of the position in m: of x and of y, their variances' mean; NaN where
+    unknown), each (n,). Rows from
     `extended_from` on lie beyond the model's own horizon. `latencies` and `ages` are seconds
     by name. `anchor` is base_link in `anchor_frame_id` at `capture_stamp`. Within the first
     `blend` seconds the plan runs from the ego into the path it follows.

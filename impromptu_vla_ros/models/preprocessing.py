@@ -72,7 +72,9 @@ class Patches:
         return len(self.values) // (MERGE * MERGE)
 
 
-def to_patches(pixels: NDArray[np.uint8], filter_name: str = 'nearest') -> Patches:
+def to_patches(
+    pixels: NDArray[np.uint8], filter_name: str = 'nearest', most_pixels: int = 0
+) -> Patches:
     """
     Return the patches of `pixels`, (height, width, 3) RGB.
 
@@ -80,7 +82,7 @@ def to_patches(pixels: NDArray[np.uint8], filter_name: str = 'nearest') -> Patch
     the picture that the trainer's resize gives. Raises InputError for a picture without a
     size the model can take, ModelError for an unknown filter.
     """
-    picture = resize_as_trained(pixels, filter_name)
+    picture = resize_as_trained(pixels, filter_name, most_pixels)
     picture = picture.resize(model_size(*picture.size), BICUBIC)
     width, height = picture.size
     rows, columns = height // PATCH, width // PATCH
@@ -96,13 +98,20 @@ def to_patches(pixels: NDArray[np.uint8], filter_name: str = 'nearest') -> Patch
     return Patches(values.reshape(rows * columns, PATCH_LENGTH), (1, rows, columns))
 
 
-def resize_as_trained(pixels: NDArray[np.uint8], filter_name: str = 'nearest') -> Image.Image:
-    """Return `pixels`, (height, width, 3) RGB, as the picture the trainer's loader hands on."""
+def resize_as_trained(
+    pixels: NDArray[np.uint8], filter_name: str = 'nearest', most_pixels: int = 0
+) -> Image.Image:
+    """
+    Return `pixels`, (height, width, 3) RGB, as the picture the trainer's loader hands on.
+
+    It has `most_pixels` at most, where that is lower than the trained limit and not 0.
+    """
     if filter_name not in FILTERS:
         raise ModelError(f'no picture filter {filter_name!r}: one of {", ".join(FILTERS)}')
     picture = Image.fromarray(pixels)
     # Pillow's own nearest filter is as fast as indexing and rounds as the trainer's does.
-    for size in _trained_sizes(*picture.size):
+    most = min(most_pixels or TRAINED_MOST, TRAINED_MOST)
+    for size in _trained_sizes(*picture.size, most):
         picture = picture.resize(size, FILTERS[filter_name])
     return picture
 
@@ -130,11 +139,11 @@ def model_size(width: int, height: int) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _trained_sizes(width: int, height: int) -> list[tuple[int, int]]:
+def _trained_sizes(width: int, height: int, most: int = TRAINED_MOST) -> list[tuple[int, int]]:
     """Return the size after each resize of the trainer's loader: mostly none or one."""
     sizes = [(width, height)]
-    if width * height > TRAINED_MOST:
-        sizes.append(_scaled(*sizes[-1], TRAINED_MOST))
+    if width * height > most:
+        sizes.append(_scaled(*sizes[-1], most))
     # The rest concerns pictures no vehicle camera makes; it is done as the trainer did it.
     width, height = sizes[-1]
     if width * height < TRAINED_LEAST:

@@ -80,6 +80,23 @@ def test_the_trainers_resize_is_pillows(filter_name, filter_):
     assert np.array_equal(np.asarray(resized), np.asarray(expected))
 
 
+@pytest.mark.parametrize(
+    ('most', 'size', 'tokens'),
+    [
+        (0, (682, 384), 336),
+        (512 * 512, (682, 384), 336),
+        # Never more than trained: it would be another picture than the weights know.
+        (1600 * 900, (682, 384), 336),
+        # sqrt(131072 / 1440000) = 0.3017: 482 x 271, then 476 x 280, 17 x 10 tokens.
+        (256 * 512, (482, 271), 170),
+    ],
+)
+def test_fewer_pixels_than_trained(most, size, tokens):
+    pixels = noise(1600, 900)
+    assert resize_as_trained(pixels, most_pixels=most).size == size
+    assert to_patches(pixels, most_pixels=most).tokens == tokens
+
+
 def test_the_patches_without_transformers():
     """Each patch is 3 channels × twice the same 14×14 pixels, in 2×2 groups."""
     pixels = noise(112, 84)
