@@ -20,7 +20,7 @@ def logits(model, inputs, **more):
     import torch
 
     with torch.inference_mode():
-        return model.network(**inputs, **more).logits
+        return model.engine.network(**inputs, **more).logits
 
 
 def positions(ids, grids):

@@ -184,8 +184,8 @@ def answer_header(dialect: Dialect) -> str:
 
 def answer_template(dialect: Dialect) -> Template:
     """Return the form that every answer in the dialect has."""
-    decimals = (2, 2) if dialect.fixed_answer else (1, 2)
-    return Template(answer_header(dialect).rstrip(), dialect.waypoints, decimals, CLOSE_TAG)
+    header = answer_header(dialect).rstrip()
+    return Template(header, dialect.waypoints, dialect.fixed_answer, CLOSE_TAG)
 
 
 def encode_trajectory(dialect: Dialect, points: ArrayLike) -> str:
@@ -196,8 +196,14 @@ def encode_trajectory(dialect: Dialect, points: ArrayLike) -> str:
             f'dialect {dialect.name} says {dialect.waypoints} finite waypoints, '
             f'not an array of shape {array.shape}'
         )
-    listed = ', '.join(_position(dialect, point, dialect.fixed_answer) for point in array)
-    return answer_header(dialect) + listed + CLOSE_TAG
+    return answer_header(dialect) + encode_points(dialect, array) + CLOSE_TAG
+
+
+def encode_points(dialect: Dialect, points: ArrayLike) -> str:
+    """Return the list of some waypoints, (n, 2), as an answer says them."""
+    return ', '.join(
+        _position(dialect, point, dialect.fixed_answer) for point in np.asarray(points)
+    )
 
 
 def _listed(text: str) -> str:

@@ -14,6 +14,7 @@ from impromptu_vla_ros.core import codec, motion
 from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
 from impromptu_vla_ros.core.codec import AnswerError, PromptState
 from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.drafting import MotionDraft
 from impromptu_vla_ros.core.paths import timed_path
 from impromptu_vla_ros.core.policy import Followed, Policy
 from impromptu_vla_ros.core.retiming import STEP
@@ -197,6 +198,7 @@ class Planner:
             rollout=codec.encode_trajectory(dialect, first[: dialect.waypoints]),
             filter_name=dialect.image_filter,
             template=codec.answer_template(dialect),
+            draft=MotionDraft(dialect, first[: dialect.waypoints, :2]),
         )
 
     def _prompt_states(self, states: tuple[EgoState, ...]) -> list[PromptState]:

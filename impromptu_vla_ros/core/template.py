@@ -15,32 +15,33 @@ class Template:
     """
     An answer's form: `header`, a space, `count` points `[x, y]` joined by `, `, then `end`.
 
-    `decimals` are the fewest and the most of a number; where they differ, numbers are in
-    shortest form and end in no needless 0. The space is no part of the header since Qwen's
-    tokenizer joins it to the bracket behind it.
+    Numbers have two decimals if `fixed`, else one or two, as few as it takes. The space is no
+    part of the header since Qwen's tokenizer joins it to the bracket behind it.
     """
 
     header: str
     count: int
-    decimals: tuple[int, int]
+    fixed: bool
     end: str
 
     @property
     def number(self) -> str:
         """Return a regular expression of one number."""
-        fewest, most = self.decimals
-        whole = rf'-?(0|[1-9][0-9]{{0,{MOST_DIGITS - 1}}})\.'
-        if fewest == most:
-            return rf'{whole}[0-9]{{{most}}}'
-        return rf'{whole}[0-9]([0-9]{{0,{most - 2}}}[1-9])?'
+        decimals = '[0-9][0-9]' if self.fixed else '[0-9][1-9]?'
+        return rf'-?(0|[1-9][0-9]{{0,{MOST_DIGITS - 1}}})\.{decimals}'
 
     @property
     def points(self) -> str:
         """Return a regular expression of what follows the header, from the space on."""
         point = rf'\[{self.number}, {self.number}\]'
-        return f' {point}(, {point}){{{self.count - 1}}}{re.escape(self.end)}'
+        return f' {point}(, {point}){{{self.count - 1}}}{_literal(self.end)}'
 
     @property
     def pattern(self) -> str:
         """Return a regular expression of a whole answer."""
-        return re.escape(self.header) + self.points
+        return _literal(self.header) + self.points
+
+
+def _literal(text: str) -> str:
+    """Return a regular expression of a text, its spaces as they are: not all know escaped ones."""
+    return re.sub(r'([][.^$*+?{}|()\\])', r'\\\1', text)

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from impromptu_vla_ros.core.structs import Answer, Query
 from impromptu_vla_ros.images import decode
 
-# Name: module and class. A module is imported when its model is made, and not before.
+# Name: module, and what makes one. A module is imported when its model is made, not before.
 MODELS = {
     'kinematic': ('kinematic', 'KinematicModel'),
     'recorded': ('recorded', 'RecordedModel'),
-    'transformers': ('transformers_engine', 'TransformersModel'),
+    'transformers': ('transformers_engine', 'transformers_model'),
 }
 
 
@@ -40,7 +40,7 @@ def create_model(name: str, **options: Any) -> Model:
     """
     Return the model called `name`, one of `kinematic`, `recorded` and `transformers`.
 
-    `options` are the arguments of the model's class. Raises ModelError for an unknown name
+    `options` are its arguments. Raises ModelError for an unknown name
     or option, and where the model cannot be loaded.
     """
     if name not in MODELS:

@@ -39,13 +39,13 @@ def test_fixed_decimals(number, fits):
 
 @pytest.mark.parametrize('count', [1, 2, 4])
 def test_another_count_is_another_form(count):
-    template = Template('At [x, y]:', 3, (2, 2), '</END>')
+    template = Template('At [x, y]:', 3, True, '</END>')
     listed = ', '.join(['[1.00, -2.00]'] * count)
     assert not re.fullmatch(template.pattern, f'At [x, y]: {listed}</END>')
 
 
 def test_the_form_in_full():
-    template = Template('At [x, y]:', 2, (1, 2), '</END>')
+    template = Template('At [x, y]:', 2, False, '</END>')
     assert re.fullmatch(template.pattern, 'At [x, y]: [1.0, -2.25], [3.5, 0.0]</END>')
     assert not re.fullmatch(template.pattern, 'At [x, y]: [1.0,-2.25], [3.5, 0.0]</END>')
     assert re.fullmatch(template.points, ' [1.0, -2.25], [3.5, 0.0]</END>')

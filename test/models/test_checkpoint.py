@@ -149,7 +149,7 @@ def test_cuda_that_is_not_there(tiny_checkpoint, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(ModelError, match='0 CUDA devices found: use device cpu'):
         load(tiny_checkpoint, device='cuda')
-    assert load(tiny_checkpoint, device='auto').network.device.type == 'cpu'
+    assert load(tiny_checkpoint, device='auto').engine.network.device.type == 'cpu'
 
 
 @pytest.mark.parametrize('library', ['torch', 'transformers', 'tokenizers'])
@@ -168,12 +168,11 @@ def test_an_old_library_is_refused(tiny_checkpoint, monkeypatch):
 
 
 def test_preprocessor_config_has_no_say(checkpoint, query):
-    expected = load(checkpoint).prepare(query(width=1600, height=900))
+    expected = load(checkpoint).answer(query(width=1600, height=900))
     lie = {'max_pixels': 100_000, 'patch_size': 16, 'image_mean': [0, 0, 0]}
     (checkpoint / 'preprocessor_config.json').write_text(json.dumps(lie))
-    prepared = load(checkpoint).prepare(query(width=1600, height=900))
-    assert prepared['image_grid_thw'].tolist() == [[1, 28, 48]]
-    assert torch.equal(prepared['pixel_values'], expected['pixel_values'])
+    answer = load(checkpoint).answer(query(width=1600, height=900))
+    assert answer.text == expected.text
 
 
 def test_a_subfolder(checkpoint):

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model in this process: a query's prompt, an engine, the decoder, and the answer's text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from impromptu_vla_ros.core.structs import Answer, Digits, InputError, Query
+from impromptu_vla_ros.models import ModelError
+from impromptu_vla_ros.models.chat import END_OF_TURN
+from impromptu_vla_ros.models.decoding import Engine, Guess, Limits, Written, decode
+from impromptu_vla_ros.models.drafts import DraftGuess
+from impromptu_vla_ros.models.forms import TemplateForm
+from impromptu_vla_ros.models.positions import following
+from impromptu_vla_ros.models.prompting import Prompt, prepare, token_id
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """
+    How answers are decoded.
+
+    `drafts` are verified `window` tokens at a time; without them tokens come one by one.
+    `constrained` answers always have the form of the query's template, whatever the weights.
+    `most_tokens` bounds an answer: ten waypoints take 196.
+    """
+
+    drafts: bool = True
+    constrained: bool = False
+    window: int = 32
+    most_tokens: int = 256
+
+
+class LocalModel:
+    """Answer with an engine, greedily; `tokenizer` is the checkpoint's own."""
+
+    def __init__(self, engine: Engine, tokenizer: Any, decoding: Decoding | None = None) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.decoding = decoding or Decoding()
+        self._end = token_id(tokenizer, END_OF_TURN)
+        self._form = lru_cache(maxsize=4)(lambda template: TemplateForm(template, tokenizer))
+
+    def answer(self, query: Query) -> Answer:
+        """Return the text up to the end of the turn, with `preprocess` … `decode` s."""
+        try:
+            return self._answer(query)
+        except (ModelError, InputError):
+            raise
+        except Exception as error:  # The engines' libraries raise kinds of their own.
+            raise ModelError(f'no answer: {error}') from error
+
+    def _answer(self, query: Query) -> Answer:
+        times = [perf_counter()]
+        prompt = prepare(query, self.tokenizer)
+        times.append(perf_counter())
+        features = [self.engine.encode(picture) for picture in prompt.pictures]
+        times.append(perf_counter())
+        form = self._form(query.template) if query.template is not None else None
+        bound = form if self.decoding.constrained else None
+        header = tuple(bound.header) if bound is not None else ()
+        prompt = _headed(prompt, header)
+        first = self.engine.prefill(prompt.ids, features, prompt.positions)
+        times.append(perf_counter())
+        written = decode(
+            self.engine,
+            prompt,
+            first,
+            Limits(self._end, self.decoding.most_tokens, self.decoding.window),
+            self._guess(query, header),
+            bound.walk() if bound is not None else None,
+            form.digits if form is not None else (),
+        )
+        written = _behind(header, written)
+        times.append(perf_counter())
+        stages = dict(zip(('preprocess', 'encode', 'prefill', 'decode'), np.diff(times).tolist()))
+        return self._said(written, form, stages)
+
+    def _guess(self, query: Query, header: Sequence[int]) -> Guess | None:
+        if query.draft is None or not self.decoding.drafts:
+            return None
+        return DraftGuess(query.draft, self.tokenizer, header, self._end)
+
+    def _said(
+        self, written: Written, form: TemplateForm | None, stages: dict[str, float]
+    ) -> Answer:
+        """Return an answer's text, and where in it the digits are that the model was asked of."""
+        text = self.tokenizer.decode(list(written.tokens), skip_special_tokens=True)
+        digits = None
+        if form is not None and written.sure is not None:
+            pieces = [self.tokenizer.decode([token]) for token in written.tokens]
+            starts = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])])
+            # Pieces that are no whole characters, as of no answer in form, have no place.
+            if ''.join(pieces) == text:
+                digits = Digits(starts[list(written.places)], written.sure)
+        return Answer(text, stages, len(written.tokens), written.accepted, digits)
+
+
+def _behind(header: Sequence[int], written: Written) -> Written:
+    """Return an answer that goes on from a given header, as a whole."""
+    places = tuple(len(header) + place for place in written.places)
+    return replace(written, tokens=(*header, *written.tokens), places=places)
+
+
+def _headed(prompt: Prompt, header: Sequence[int]) -> Prompt:
+    """Return a prompt that the beginning of the answer is part of."""
+    behind = following(prompt.positions, len(header))
+    return Prompt(
+        np.concatenate([prompt.ids, np.array(header, np.int64)]),
+        np.concatenate([prompt.positions, behind], axis=1),
+        prompt.pictures,
+    )
