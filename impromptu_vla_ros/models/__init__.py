@@ -14,6 +14,7 @@ from impromptu_vla_ros.images import decode
 
 # Name: module, and what makes one. A module is imported when its model is made, not before.
 MODELS = {
+    'chat_server': ('chat_server', 'ChatServerModel'),
     'kinematic': ('kinematic', 'KinematicModel'),
     'recorded': ('recorded', 'RecordedModel'),
     'transformers': ('transformers_engine', 'transformers_model'),
@@ -38,7 +39,7 @@ class Model(Protocol):
 
 def create_model(name: str, **options: Any) -> Model:
     """
-    Return the model called `name`, one of `kinematic`, `recorded` and `transformers`.
+    Return the model called `name`, one of `MODELS`.
 
     `options` are its arguments. Raises ModelError for an unknown name
     or option, and where the model cannot be loaded.

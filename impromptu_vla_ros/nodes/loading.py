@@ -54,6 +54,14 @@ def load_model(parameters: ModelParameters) -> Model:
             dtype=parameters.dtype,
             device=parameters.device,
         )
+    if parameters.name == 'chat_server':
+        return create_model(
+            'chat_server',
+            url=parameters.url,
+            checkpoint=parameters.checkpoint,
+            flavour=parameters.flavour,
+            timeout=parameters.timeout,
+        )
     return create_model(parameters.name)
 
 

@@ -34,10 +34,12 @@ class ModelParameters:
         'kinematic',
         'Who answers.',
         'kinematic (constant turn rate and acceleration) needs no weights: it is the baseline.',
-        choices=('kinematic', 'recorded', 'transformers'),
+        choices=('chat_server', 'kinematic', 'recorded', 'transformers'),
     )
     checkpoint: str = setting(
-        '', 'Folder or hub name of a Qwen2.5-VL checkpoint; for transformers.'
+        '',
+        'Folder or hub name of a Qwen2.5-VL checkpoint; for transformers, and for chat_server.',
+        'A server must serve one of that name; empty: whatever it serves.',
     )
     subfolder: str = setting('', 'Folder of the checkpoint inside that repository.')
     revision: str = setting('', 'Branch, tag or commit of a hub checkpoint; empty: main.')
@@ -49,6 +51,17 @@ class ModelParameters:
     )
     device: str = setting('auto', 'cpu, cuda, cuda:N, or auto: the GPU where there is one.')
     answers: str = setting('', 'JSONL file of recorded answers; for recorded.')
+    url: str = setting(
+        'http://127.0.0.1:8000/v1',
+        'Where a server takes OpenAI-style questions; for chat_server.',
+        "vLLM's and TensorRT-Edge-LLM's own port; SGLang's is 30000.",
+    )
+    flavour: str = setting(
+        'vllm',
+        'What server that is; for chat_server.',
+        'Each has other fields for the form of an answer: see docs/servers.md.',
+        choices=('vllm', 'sglang', 'edge'),
+    )
     timeout: float = setting(
         10.0,
         'A question without answer after this long (steady clock) counts as failed.',

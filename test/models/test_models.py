@@ -13,10 +13,10 @@ from impromptu_vla_ros.models.recorded import record
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
-    message = "no model 'gpt': one of kinematic, recorded, transformers"
+    message = "no model 'gpt': one of chat_server, kinematic, recorded, transformers"
     with pytest.raises(ModelError, match=message):
         create_model('gpt')
-    assert set(MODELS) == {'kinematic', 'recorded', 'transformers'}
+    assert set(MODELS) == {'chat_server', 'kinematic', 'recorded', 'transformers'}
 
 
 @pytest.mark.parametrize(
