@@ -206,14 +206,27 @@ def encode_points(dialect: Dialect, points: ArrayLike) -> str:
     )
 
 
-def _listed(text: str) -> str:
-    """Return the part of an answer that lists the waypoints."""
+def _listed(text: str) -> tuple[int, int]:
+    """Return where the part of an answer begins and ends that lists the waypoints."""
     if text.count(OPEN_TAG) > 1:
         raise AnswerError(f'the answer opens {OPEN_TAG} {text.count(OPEN_TAG)} times')
-    inside = text.rpartition(OPEN_TAG)[2].partition(CLOSE_TAG)[0]
-    if inside.count(POINT_FORMAT) > 1:
-        raise AnswerError(f'the answer says {POINT_FORMAT!r} {inside.count(POINT_FORMAT)} times')
-    return inside.rpartition(POINT_FORMAT)[2]
+    first = _behind(text, OPEN_TAG, 0, len(text))
+    closed = text.find(CLOSE_TAG, first)
+    last = closed if closed >= 0 else len(text)
+    if (count := text.count(POINT_FORMAT, first, last)) > 1:
+        raise AnswerError(f'the answer says {POINT_FORMAT!r} {count} times')
+    return _behind(text, POINT_FORMAT, first, last), last
+
+
+def _behind(text: str, mark: str, first: int, last: int) -> int:
+    at = text.find(mark, first, last)
+    return at + len(mark) if at >= 0 else first
+
+
+def coordinates(text: str) -> list[tuple[int, int]]:
+    """Return where an answer's numbers begin and end: x and y of each waypoint in turn."""
+    points = _POINT.finditer(text, *_listed(text))
+    return [point.span(axis) for point in points for axis in (1, 2)]
 
 
 def decode_trajectory(dialect: Dialect, text: str) -> Trajectory:
@@ -224,12 +237,11 @@ def decode_trajectory(dialect: Dialect, text: str) -> Trajectory:
     raises AnswerError with the reason. Whether a car could drive it is another verdict:
     `implausibilities`.
     """
-    listed = _listed(text)
-    matches = list(_POINT.finditer(listed))
+    matches = list(_POINT.finditer(text, *_listed(text)))
     if not matches:
         raise AnswerError(f'no waypoint "[x, y]" in the answer {text[:80]!r}')
     for before, after in pairwise(matches):
-        if not _BETWEEN.fullmatch(between := listed[before.end() : after.start()]):
+        if not _BETWEEN.fullmatch(between := text[before.end() : after.start()]):
             raise AnswerError(f'{between[:40]!r} stands between two waypoints')
     if len(matches) != dialect.waypoints:
         raise AnswerError(
