@@ -35,7 +35,7 @@ class Flavour:
 
     `regex` is the way to the field of the regular expression that the answer must match.
     `continuing` makes it continue the assistant's last message, None where it cannot.
-    `tells_digits` says whether its log-probabilities are of the whole vocabulary.
+    `tells_digits` says whether it is asked for log-probabilities.
     """
 
     regex: tuple[str, ...]
@@ -50,9 +50,8 @@ FLAVOURS = {
         {'add_generation_prompt': False, 'continue_final_message': True},
         tells_digits=True,
     ),
-    # Its log-probabilities are taken behind the regular expression's mask.
-    'sglang': Flavour(('regex',), {'continue_final_message': True}),
-    # It refuses every field that it does not know.
+    'sglang': Flavour(('regex',), {'continue_final_message': True}, tells_digits=True),
+    # It refuses every field that it does not know. What its log-probabilities are of is not told.
     'edge': Flavour(('guided_decoding', 'regex')),
 }
 
@@ -64,7 +63,9 @@ class ChatServerModel:
     `url` is its API's, mostly ending in /v1. `checkpoint` must be what it serves, by its name
     or the last part of that; '' takes the only one. `flavour` is vllm, sglang or edge. Whoever
     asks waits `timeout` s; a question ends a little earlier. `most_tokens` bounds the answer.
-    Raises ModelError where the server is not there, not ready, or serves something else.
+    Its digits are told among what the form allows, and not among the whole vocabulary: these
+    servers tell nothing else. Raises ModelError where the server is not there, not ready, or
+    serves something else.
     """
 
     def __init__(
@@ -217,7 +218,9 @@ def _digits(choice: Mapping[str, Any], text: str, start: int) -> Digits | None:
         for step in choice['logprobs']['content']:
             token = step['token']
             if len(token) == 1 and token in '0123456789' and len(written) < len(text):
-                told = {each['token']: each['logprob'] for each in step['top_logprobs']}
+                top = {each['token']: each['logprob'] for each in step['top_logprobs']}
+                # JSON has no infinity: null stands for what the form does not allow.
+                told = {name: value for name, value in top.items() if value is not None}
                 told[token] = step['logprob']
                 places.append(start + len(written))
                 rows.append([told.get(str(digit), -math.inf) for digit in range(10)])

@@ -66,7 +66,12 @@ GOLDEN = {
         'logprobs': True,
         'top_logprobs': 20,
     },
-    'sglang': {'regex': 'points', 'continue_final_message': True},
+    'sglang': {
+        'regex': 'points',
+        'continue_final_message': True,
+        'logprobs': True,
+        'top_logprobs': 20,
+    },
     'edge': {'guided_decoding': {'regex': 'pattern'}},
 }
 
@@ -151,8 +156,9 @@ def test_pictures_and_marks_must_match(serve, query):
     assert not server.questions
 
 
-def test_the_answer_and_how_sure_it_was(serve, ask):
-    _, model = serve()
+@pytest.mark.parametrize('flavour', ['vllm', 'sglang'])
+def test_the_answer_and_how_sure_it_was(serve, ask, flavour):
+    _, model = serve(flavour)
     answer = model.answer(ask())
     six = '[5.0, 0.0], [10.0, 0.0], [15.0, 0.0], [20.0, 0.0], [25.0, 0.0], [30.0, 0.0]'
     assert answer.text == f'{HEADER} {six}</PLANNING>'
@@ -167,9 +173,8 @@ def test_the_answer_and_how_sure_it_was(serve, ask):
         assert (np.delete(row, [digit, (digit + 1) % 10]) == -math.inf).all()
 
 
-@pytest.mark.parametrize('flavour', ['sglang', 'edge'])
-def test_masked_probabilities_are_no_confidence(serve, ask, flavour):
-    _, model = serve(flavour)
+def test_probabilities_of_nobody_knows_what_are_no_confidence(serve, ask):
+    _, model = serve('edge')
     assert model.answer(ask()).digits is None
 
 
@@ -548,12 +553,13 @@ def said(text, told):
 
 def test_digits_lie_where_they_are_written(serve, ask):
     server, model = serve()
-    steps = [step(' ['), step('1'), step('.'), step('2', 1e-7), step(']')]
+    steps = [step(' ['), step('1'), step('.'), step('2', 1e-7, top={'3': None}), step(']')]
     server.fault = said(' [1.2', {'content': steps})
     digits = model.answer(ask()).digits
     assert (digits.places - len(HEADER)).tolist() == [2, 4]
     assert digits.log_probabilities[0].tolist() == [-math.inf, -0.5] + [-math.inf] * 8
-    assert digits.log_probabilities[1, 2] == 0.0  # a rounding above certainty
+    # A rounding above certainty, and what the form does not allow.
+    assert digits.log_probabilities[1, 2:4].tolist() == [0.0, -math.inf]
 
 
 @pytest.mark.parametrize(
