@@ -135,27 +135,26 @@ def conversation(question):
 
 class StandIn(ThreadingHTTPServer):
     """
-    One such server, in a thread of its own, on loopback.
+    One such server, in a thread of its own, on loopback; it speaks TLS where given a `context`.
 
     Answers with `text`, of which `questions` tell; where `fault` is set, that function answers
-    instead. `health` is the status of /health, `names` are the models it lists.
+    instead. `health` is the status of /health, `names` are the models it lists, `url` is that
+    of its API.
     """
 
     daemon_threads = True
 
-    def __init__(self, flavour='vllm', text='', port=0, name=NAME):
+    def __init__(self, flavour='vllm', text='', port=0, context=None):
         super().__init__(('127.0.0.1', port), Handler)
-        self.flavour, self.text, self.name = flavour, text, name
-        self.names, self.health, self.fault = [name], 200, None
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.url = f'http{"s" if context else ""}://127.0.0.1:{self.server_port}/v1'
+        self.flavour, self.text, self.name = flavour, text, NAME
+        self.names, self.health, self.fault = [NAME], 200, None
         self.questions, self.connections = [], 0
         self.stalled = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
-
-    @property
-    def url(self):
-        """Return the URL of its API."""
-        return f'http://127.0.0.1:{self.server_port}/v1'
 
     def handle_error(self, request, client_address):
         """Say nothing of clients that went away."""

@@ -5,8 +5,11 @@ import gc
 import math
 import os
 import re
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 from dataclasses import replace
 from itertools import cycle, islice
 from time import monotonic
@@ -507,6 +510,39 @@ def test_nothing_stretches_the_deadline(serve, ask, name):
     assert len(server.questions) == 1
     server.fault = None
     assert model.answer(ask()).text == straight()
+
+
+@pytest.fixture
+def encrypted(tmp_path, monkeypatch):
+    """Return a server that speaks TLS, and make its certificate known."""
+    if shutil.which('openssl') is None:
+        pytest.skip('openssl is missing: it makes the certificate')
+    key, certificate = tmp_path / 'key.pem', tmp_path / 'certificate.pem'
+    command = 'openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=stand-in'
+    names = ['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', certificate]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = StandIn(text=straight(), context=context)
+    monkeypatch.setenv('SSL_CERT_FILE', str(certificate))
+    yield server
+    server.close()
+
+
+def test_an_encrypted_server_has_the_same_deadline(encrypted, ask):
+    model = create_model('chat_server', url=encrypted.url, timeout=1.0)
+    assert model.answer(ask()).text == straight()
+    assert encrypted.connections == 1
+    encrypted.fault = SLOW['drips headers']
+    with pytest.raises(ModelError, match='no answer from https://'):
+        model.answer(ask())
+    model.close()
+
+
+def test_an_unknown_certificate_is_refused(encrypted, monkeypatch):
+    monkeypatch.delenv('SSL_CERT_FILE')
+    with pytest.raises(ModelError, match='cannot talk with .*CERTIFICATE_VERIFY_FAILED'):
+        made(encrypted)
 
 
 @pytest.mark.parametrize('path', ['/health', '/v1/models'])
