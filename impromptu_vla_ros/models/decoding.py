@@ -60,8 +60,10 @@ class Engine(Protocol):
         """Return a picture's features, on the engine's device."""
         ...
 
-    def prefill(self, ids: IntArray, features: Sequence[Any], positions: IntArray) -> Rows:
-        """Forget the cache, read a prompt, and return the row of its last token."""
+    def prefill(
+        self, ids: IntArray, features: Sequence[Any], positions: IntArray, rows: int = 1
+    ) -> Rows:
+        """Forget the cache, read a prompt, and return the rows of its last tokens."""
         ...
 
     def extend(self, ids: Sequence[int], positions: IntArray) -> Rows:
@@ -119,29 +121,39 @@ class Limits:
     window: int = 32
 
 
+def read(
+    engine: Engine, prompt: Prompt, features: Sequence[Any], window: Sequence[int] = ()
+) -> Rows:
+    """Read a prompt and guessed tokens behind it; return a row for what follows each of these."""
+    ids = np.concatenate([prompt.ids, np.array(window, np.int64)])
+    behind = following(prompt.positions, len(window))
+    positions = np.concatenate([prompt.positions, behind], axis=1)
+    return engine.prefill(ids, features, positions, 1 + len(window))
+
+
 def decode(
     engine: Engine,
     prompt: Prompt,
     first: Rows,
+    window: Sequence[int],
     limits: Limits,
     guess: Guess | None = None,
     walk: Walk | None = None,
     watched: Sequence[int] = (),
 ) -> Written:
     """
-    Return what the model writes behind a prompt that it has just read, `first` being its row.
+    Return what the model writes behind a prompt that it has just read with a first `window`.
 
-    `guess` is asked for what may follow, given the tokens written and what the pass before
-    thought would follow them. With `walk` only the tokens of a form are chosen, and then the
-    end. Log-probabilities of the `watched` tokens are kept.
+    `first` are the rows of that reading. `guess` is asked for what may follow, given the tokens
+    written and what the pass before thought would follow them. With `walk` only the tokens of a
+    form are chosen, and then the end. Log-probabilities of the `watched` tokens are kept.
     """
-    start = engine.length
+    start = engine.length - len(window)
     positions = following(prompt.positions, limits.most_tokens + limits.window + 1)
     written: list[int] = []
     accepted: list[int] = []
     places: list[int] = []
     sure: list[FloatArray] = []
-    window: list[int] = []
     rows = first
     while True:
         best = rows.best().tolist()

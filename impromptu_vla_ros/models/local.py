@@ -14,8 +14,8 @@ import numpy as np
 from impromptu_vla_ros.core.structs import Answer, Digits, InputError, Query
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.chat import END_OF_TURN
-from impromptu_vla_ros.models.decoding import Engine, Guess, Limits, Written, decode
-from impromptu_vla_ros.models.drafts import DraftGuess
+from impromptu_vla_ros.models.decoding import Engine, Guess, Limits, Written, decode, read
+from impromptu_vla_ros.models.drafts import DraftGuess, FormGuess
 from impromptu_vla_ros.models.forms import TemplateForm
 from impromptu_vla_ros.models.positions import following
 from impromptu_vla_ros.models.prompting import Prompt, prepare, token_id
@@ -66,14 +66,17 @@ class LocalModel:
         bound = form if self.decoding.constrained else None
         header = tuple(bound.header) if bound is not None else ()
         prompt = _headed(prompt, header)
-        first = self.engine.prefill(prompt.ids, features, prompt.positions)
+        guess = self._guess(query, form)
+        window = self._first_window(guess, form)
+        first = read(self.engine, prompt, features, window)
         times.append(perf_counter())
         written = decode(
             self.engine,
             prompt,
             first,
-            Limits(self._end, self.decoding.most_tokens, self.decoding.window),
-            self._guess(query, header),
+            window,
+            Limits(self._end, self.decoding.most_tokens, query.window or self.decoding.window),
+            guess,
             bound.walk() if bound is not None else None,
             form.digits if form is not None else (),
         )
@@ -82,10 +85,20 @@ class LocalModel:
         stages = dict(zip(('preprocess', 'encode', 'prefill', 'decode'), np.diff(times).tolist()))
         return self._said(written, form, stages)
 
-    def _guess(self, query: Query, header: Sequence[int]) -> Guess | None:
-        if query.draft is None or not self.decoding.drafts:
+    def _guess(self, query: Query, form: TemplateForm | None) -> Guess | None:
+        if form is None or not self.decoding.drafts:
             return None
-        return DraftGuess(query.draft, self.tokenizer, header, self._end)
+        bound = self.decoding.constrained
+        if query.draft is None:
+            return FormGuess(form) if bound else None
+        return DraftGuess(query.draft, form, self.tokenizer, self._end, bound)
+
+    def _first_window(self, guess: Guess | None, form: TemplateForm | None) -> Sequence[int]:
+        """Return what is verified while the prompt is read: the header beside a usual window."""
+        if guess is None or form is None:
+            return ()
+        header = 0 if self.decoding.constrained else len(form.header)
+        return guess((), ())[: min(header + self.decoding.window, self.decoding.most_tokens - 1)]
 
     def _said(
         self, written: Written, form: TemplateForm | None, stages: dict[str, float]

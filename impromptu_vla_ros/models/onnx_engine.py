@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,30 @@ from numpy.typing import NDArray
 
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.decoding import NumpyRows, Rows
-from impromptu_vla_ros.models.manifest import DECODER, EMBEDDING, VISION, Manifest
-from impromptu_vla_ros.models.onnx_sessions import Device, explained, onnxruntime, open_session
+from impromptu_vla_ros.models.local import Decoding, LocalModel
+from impromptu_vla_ros.models.manifest import (
+    DECODER,
+    EMBEDDING,
+    TOKENIZER,
+    VISION,
+    Manifest,
+    check_files,
+    read_manifest,
+)
+from impromptu_vla_ros.models.onnx_sessions import (
+    Device,
+    choose_device,
+    explained,
+    onnxruntime,
+    open_session,
+)
+from impromptu_vla_ros.models.parity import DRIFT_LIMIT, check_parity
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches
 from impromptu_vla_ros.models.windows import picture_inputs
+
+# Three cameras take 1,600 tokens, an answer 200.
+CAPACITY = 2048
 
 
 class OnnxEngine:
@@ -28,7 +48,9 @@ class OnnxEngine:
     setting `length`.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, device: Device, capacity: int) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, device: Device, capacity: int = CAPACITY
+    ) -> None:
         self.length = 0
         self.capacity = capacity
         self._shape = manifest.shape
@@ -60,9 +82,9 @@ class OnnxEngine:
         return features
 
     def prefill(
-        self, ids: IntArray, features: Sequence[NDArray[Any]], positions: IntArray
+        self, ids: IntArray, features: Sequence[NDArray[Any]], positions: IntArray, rows: int = 1
     ) -> Rows:
-        """Forget the cache, read a prompt, and return the row of its last token."""
+        """Forget the cache, read a prompt, and return the rows of its last tokens."""
         embeddings = self._embedded(ids)
         pictures = np.flatnonzero(ids == self._shape.image_token)
         if len(pictures) != sum(map(len, features)):
@@ -73,7 +95,7 @@ class OnnxEngine:
         if features:
             embeddings[pictures] = np.concatenate(features)
         self.length = 0
-        return self._pass(embeddings, positions, np.array([len(ids) - 1]))
+        return self._pass(embeddings, positions, np.arange(len(ids) - rows, len(ids)))
 
     def extend(self, ids: Sequence[int], positions: IntArray) -> Rows:
         """Read more tokens, and return a row for each."""
@@ -92,7 +114,7 @@ class OnnxEngine:
         if self.length + count > self.capacity:
             raise ModelError(
                 f'{self.length + count} tokens are more than the cache of {self.capacity} holds: '
-                'raise model.capacity'
+                'fewer cameras, fewer pixels or a shorter answer'
             )
         binding = self._binding
         binding.bind_cpu_input('embeddings', embeddings)
@@ -111,3 +133,37 @@ class OnnxEngine:
             self._decoder.run_with_iobinding(binding)
         self.length += count
         return NumpyRows(binding.get_outputs()[-1].numpy())
+
+
+def onnx_model(
+    checkpoint: str,
+    device: str = 'auto',
+    threads: int = 0,
+    drift_limit: float = DRIFT_LIMIT,
+    drafts: bool = True,
+    constrained: bool = False,
+    window: int = 32,
+    most_tokens: int = 256,
+) -> LocalModel:
+    """
+    Return a model that answers with the graphs in the folder `checkpoint`, greedily.
+
+    `impromptu-vla export` writes such folders. `device` is auto, cpu, cuda, cuda:N, tensorrt or
+    tensorrt:N; the CPU's `threads` are one a core where they are 0. Graphs whose waypoints are
+    more than `drift_limit` m off those of their checkpoint are refused. The rest is as in
+    Decoding. Raises ModelError for what is missing, damaged or refused.
+    """
+    folder = Path(checkpoint).expanduser()
+    manifest = read_manifest(folder)
+    check_parity(folder, drift_limit)
+    decoding = Decoding(drafts, constrained, window, most_tokens)
+    return open_graphs(folder, manifest, choose_device(device, threads), decoding)
+
+
+def open_graphs(
+    folder: Path, manifest: Manifest, device: Device, decoding: Decoding | None = None
+) -> LocalModel:
+    """Return a model that answers with whole graphs, whatever their drift."""
+    check_files(folder, manifest)
+    tokenizer: Any = import_module('tokenizers').Tokenizer.from_file(str(folder / TOKENIZER))
+    return LocalModel(OnnxEngine(folder, manifest, device), tokenizer, decoding)

@@ -79,8 +79,10 @@ class TorchEngine:
         # transformers 4 returns the features, 5 an output that holds them.
         return getattr(features, 'pooler_output', features)
 
-    def prefill(self, ids: IntArray, features: Sequence[Any], positions: IntArray) -> TorchRows:
-        """Forget the cache, read a prompt, and return the row of its last token."""
+    def prefill(
+        self, ids: IntArray, features: Sequence[Any], positions: IntArray, rows: int = 1
+    ) -> TorchRows:
+        """Forget the cache, read a prompt, and return the rows of its last tokens."""
         torch = self._torch
         with self._explained('prompt not read'), torch.inference_mode():
             self._cache = self._new_cache()
@@ -88,14 +90,14 @@ class TorchEngine:
             embedded = self.network.get_input_embeddings()(tokens)
             if features:
                 embedded[tokens == self._picture_id] = torch.cat(list(features))
-            return self._read(embedded, positions, last=True)
+            return self._read(embedded, positions, rows)
 
     def extend(self, ids: Sequence[int], positions: IntArray) -> TorchRows:
         """Read more tokens, and return a row for each: what follows it."""
         torch = self._torch
         with self._explained('no token written'), torch.inference_mode():
             tokens = torch.tensor(list(ids), device=self._device)
-            return self._read(self.network.get_input_embeddings()(tokens), positions)
+            return self._read(self.network.get_input_embeddings()(tokens), positions, len(ids))
 
     def truncate(self, length: int) -> None:
         """Forget all tokens but the first `length`."""
@@ -103,14 +105,14 @@ class TorchEngine:
         if length < self.length:
             self._cache.crop(length - self.length)
 
-    def _read(self, embedded: Any, positions: IntArray, last: bool = False) -> TorchRows:
+    def _read(self, embedded: Any, positions: IntArray, rows: int) -> TorchRows:
         states = self.network.model.language_model(
             inputs_embeds=embedded[None],
             position_ids=self._torch.from_numpy(positions[:, None]).to(self._device),
             past_key_values=self._cache,
             use_cache=True,
         ).last_hidden_state[0]
-        return TorchRows(self._torch, self.network.lm_head(states[-1:] if last else states))
+        return TorchRows(self._torch, self.network.lm_head(states[-rows:]))
 
     @contextmanager
     def _explained(self, failure: str) -> Iterator[None]:

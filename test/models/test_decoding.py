@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impromptu_vla_ros.models.decoding import Limits, NumpyRows, decode
+from impromptu_vla_ros.models.decoding import Limits, NumpyRows, decode, read
 from impromptu_vla_ros.models.prompting import Prompt
 
 VOCABULARY, END = 12, 11
@@ -29,9 +29,9 @@ class Hashing:
     def encode(self, picture):
         raise NotImplementedError
 
-    def prefill(self, ids, features, positions):
+    def prefill(self, ids, features, positions, rows=1):
         self.read = []
-        return NumpyRows(self._rows(ids.tolist(), positions)[-1:])
+        return NumpyRows(self._rows(ids.tolist(), positions)[-rows:])
 
     def extend(self, ids, positions):
         self.passes += 1
@@ -53,10 +53,10 @@ class Hashing:
         return np.array(rows)
 
 
-def run(guess=None, window=8, most=60, **more):
+def run(guess=None, window=8, most=60, first=(), **more):
     engine = Hashing()
-    first = engine.prefill(PROMPT.ids, (), PROMPT.positions)
-    return decode(engine, PROMPT, first, Limits(END, most, window), guess, **more), engine
+    rows = read(engine, PROMPT, (), first)
+    return decode(engine, PROMPT, rows, first, Limits(END, most, window), guess, **more), engine
 
 
 def plain(most=60):
@@ -82,6 +82,14 @@ def test_the_answer_is_the_ordinary_one_whatever_is_guessed(share, seed, window,
     assert written.tokens == plain(most).tokens
     assert sum(written.accepted) - len(written.tokens) in (0, 1)
     assert all(1 <= count <= window + 1 for count in written.accepted)
+
+
+@given(st.lists(st.integers(0, VOCABULARY - 1), max_size=10), st.integers(0, 30))
+def test_some_of_it_is_guessed_while_the_prompt_is_read(wrong, right):
+    first = [*[*plain().tokens, END][:right], *wrong]
+    written, _ = run(partly_right(0.8, 3), first=first)
+    assert written.tokens == plain().tokens
+    assert written.accepted[0] > min(right, len(written.tokens))
 
 
 def test_without_guesses_every_pass_yields_one():

@@ -77,7 +77,9 @@ class _Export:
             progress.update()
             progress.set_description('fingerprint')
             fingerprint = _fingerprint(config, network)
-            manifest = Manifest(self._files.name, fingerprint, weights, self._shape)
+            # The folders above say nothing about the checkpoint, and much about a machine.
+            name = '/'.join(self._files.name.split('/')[-2:])
+            manifest = Manifest(name, fingerprint, weights, self._shape)
             manifest = _kept(out, manifest)
             _check_space(out, manifest, network)
             progress.update()
