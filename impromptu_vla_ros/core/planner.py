@@ -12,7 +12,9 @@ import numpy as np
 
 from impromptu_vla_ros.core import codec, motion
 from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
+from impromptu_vla_ros.core.caution import cautious
 from impromptu_vla_ros.core.codec import AnswerError, PromptState
+from impromptu_vla_ros.core.confidence import Confidence
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.drafting import MotionDraft
 from impromptu_vla_ros.core.paths import timed_path
@@ -63,6 +65,7 @@ class Planner:
         vehicle: Vehicle | None = None,
         limits: BufferLimits | None = None,
         policy: Policy | None = None,
+        confidence: Confidence | None = None,
     ) -> None:
         self.dialect = dialect
         self.counts: Counter[str] = Counter()
@@ -76,6 +79,7 @@ class Planner:
         )
         self._question: Question | None = None
         self._policy = policy or Policy()
+        self._confidence = confidence or Confidence()
 
     @property
     def violations(self) -> tuple[str, ...]:
@@ -156,6 +160,8 @@ class Planner:
             observation.anchor,
             observation.frame_id,
             speed,
+            answer.digits,
+            self._confidence.scale,
         )
         return replace(told, latencies=dict(answer.latencies))
 
@@ -165,8 +171,10 @@ class Planner:
         begun = speed if math.isfinite(speed) else 0.0
         path = timed_path(waypoints, self.dialect.spacing, begun)
         horizon = float(told.times[-1])
-        followed = Followed(path, told.stamp, told.anchor, told.anchor_frame_id, horizon, told)
-        taken = self._policy.offer(followed, now, ego)
+        offered = Followed(path, told.stamp, told.anchor, told.anchor_frame_id, horizon, told)
+        if limit := self._confidence.deviation_limit:
+            offered = cautious(offered, limit, self._policy.stop, now, ego)
+        taken = self._policy.offer(offered, now, ego)
         self.counts['followed' if taken else 'not followed'] += 1
 
     def _forget(self) -> None:

@@ -19,7 +19,7 @@ from impromptu_vla_ros.core.pace import at_own_pace
 from impromptu_vla_ros.core.paths import Stop, TimedPath, braking, nearest, straight
 from impromptu_vla_ros.core.retiming import Motion, retime
 from impromptu_vla_ros.core.settings import setting
-from impromptu_vla_ros.core.structs import NANOSECONDS, EgoNow, Plan, Pose
+from impromptu_vla_ros.core.structs import NANOSECONDS, EgoNow, FloatArray, Plan, Pose
 
 # A picture may be stamped this many seconds ahead of the clock: that of a simulation ticks late.
 AHEAD = 0.2
@@ -57,7 +57,9 @@ class Followed:
     What is followed: a path that began at `anchor` in `frame_id` at `stamp`.
 
     `told` is the plan it was made of, None where it is a stop; `stop` is then the stop's tier.
-    `horizon` is the seconds of it that the model itself spoke of.
+    `horizon` is the seconds of it that the model itself spoke of. Where it is gone at another
+    pace than the answer's, `marks` tells how far along the answer's rows lie, m; `slowed` is after
+    how many seconds it brakes because the model is unsure.
     """
 
     path: TimedPath
@@ -67,6 +69,8 @@ class Followed:
     horizon: float
     told: Plan | None = None
     stop: str | None = None
+    marks: FloatArray | None = None
+    slowed: float | None = None
 
     def elapsed(self, now: int) -> float:
         """Return the seconds since the path began."""
@@ -81,6 +85,35 @@ class Followed:
         """Return the seconds since the picture was taken, or since the stop began."""
         taken = self.told.capture_stamp if self.told is not None else self.stamp
         return (now - taken) / NANOSECONDS
+
+    def since(self, now: int) -> dict[str, float]:
+        """Return the seconds since it goes at its own pace, and brakes unsure, where it does."""
+        elapsed = self.elapsed(now)
+        return {
+            **({'own_pace': elapsed} if self.paced else {}),
+            **({'unsure': elapsed - self.slowed} if self.slowed is not None else {}),
+        }
+
+    def answered_marks(self) -> FloatArray | None:
+        """Return how far along its path the answer's rows lie, m; None for a stop."""
+        if self.marks is not None or self.told is None:
+            return self.marks
+        return self.path.distance(self.told.times)
+
+    def deviations(self, seconds: FloatArray) -> FloatArray:
+        """
+        Return the answer's deviations, (n,) m, these seconds after the path began; NaN if untold.
+
+        At another pace than the answer's they are those of the places, as it comes there.
+        """
+        if self.told is None:
+            return np.full(len(seconds), math.nan)
+        if self.marks is None:
+            at, known = seconds, self.told.times
+        else:
+            at, known = self.path.distance(seconds) - float(self.path.marks[0]), self.marks
+        # A row at the very end is of it, however it was rounded.
+        return np.asarray(np.interp(at - 1e-6, known, self.told.deviations, right=math.nan))
 
 
 class Policy:
@@ -97,7 +130,7 @@ class Policy:
         self.refused: tuple[str, ...] = ()
         self._limits = limits or Limits()
         self._ages = ages or Ages()
-        self._stop = stop or Stop()
+        self.stop = stop or Stop()
         self._followed: Followed | None = None
 
     def offer(self, offered: Followed, now: int, ego: EgoNow | None) -> bool:
@@ -177,12 +210,12 @@ class Policy:
         place = ego or _expected(followed, followed.elapsed(now))
         point = motion.to_frame(followed.anchor, [[place.pose.x, place.pose.y]])[0]
         start = nearest(followed.path, point)
-        path = braking(followed.path, start, place.speed, place.acceleration, self._stop)
+        path = braking(followed.path, start, place.speed, place.acceleration, self.stop)
         stop = followed.stop or STOPPING
-        return replace(followed, path=path, stamp=now, horizon=0.0, told=None, stop=stop)
+        return Followed(path, now, followed.anchor, followed.frame_id, 0.0, stop=stop)
 
     def _straight_stop(self, now: int, ego: EgoNow, frame_id: str) -> Followed:
-        path = braking(straight(), 0.0, ego.speed, ego.acceleration, self._stop)
+        path = braking(straight(), 0.0, ego.speed, ego.acceleration, self.stop)
         return Followed(path, now, ego.pose, frame_id, 0.0, stop=STANDING)
 
     def _against(self, offered: Followed, now: int, ego: EgoNow) -> tuple[str, ...]:
@@ -202,7 +235,14 @@ class Policy:
         point = motion.to_frame(followed.anchor, [[ego.pose.x, ego.pose.y]])[0]
         start = nearest(followed.path, point)
         path = at_own_pace(followed.path, start, ego.speed, ego.acceleration)
-        own = replace(followed, path=path, stamp=stamp, horizon=path.horizon)
+        own = replace(
+            followed,
+            path=path,
+            stamp=stamp,
+            horizon=path.horizon,
+            marks=followed.answered_marks(),
+            slowed=None if followed.slowed is None else 0.0,
+        )
         return None if self._against(own, stamp, ego) else own
 
     def _step(self, offered: Followed, now: int) -> float:
@@ -245,7 +285,7 @@ def _plan(
         speeds=planned.speeds,
         accelerations=planned.accelerations,
         yaw_rates=planned.yaw_rates,
-        deviations=np.full(len(planned.times), math.nan),
+        deviations=followed.deviations(followed.elapsed(stamp) + planned.times),
         extended_from=own,
         tier=tier,
         violations=found,
@@ -255,6 +295,6 @@ def _plan(
         answer=told.answer if told is not None else '',
         dialect=told.dialect if told is not None else '',
         latencies=told.latencies if told is not None else {},
-        ages={'own_pace': followed.elapsed(stamp)} if followed.paced else {},
+        ages=followed.since(stamp),
         blend=planned.blend,
     )

@@ -145,16 +145,25 @@ class Cycle:
 
 
 def drive(
-    seconds, wanted, latency, refused=lambda: False, dropped=lambda: False, name='kitti', road=None
+    seconds,
+    wanted,
+    latency,
+    refused=lambda: False,
+    dropped=lambda: False,
+    name='kitti',
+    road=None,
+    confidence=None,
+    sure=lambda text: None,
 ):
     """
     Return the cycles of a closed loop of so many seconds.
 
     `wanted` is the speed by time, `latency` draws each answer's, `refused` whether it is
-    nonsense, `dropped` whether a picture is lost.
+    nonsense, `dropped` whether a picture is lost. `sure` tells the digits of an answer.
     """
     dialect, road = DIALECTS[name], road or Road()
-    planner, controller, driver = Planner(dialect), Controller(), Driver(road, wanted, dialect)
+    planner = Planner(dialect, confidence=confidence)
+    controller, driver = Controller(), Driver(road, wanted, dialect)
     controller.engage(True)
     car = Car(Pose(*road.pose([0.0])[0]), wanted(0.0))
     cycles, waiting, views, newest, previous = [], None, {}, -math.inf, None
@@ -172,7 +181,7 @@ def drive(
             taken, pose, speed = views[waiting[0].stamp]
             text = '?' if refused() else driver.answer(taken, pose, speed)
             try:
-                planner.tell(waiting[0], Answer(text), now)
+                planner.tell(waiting[0], Answer(text, digits=sure(text)), now)
                 newest = taken
             except AnswerError:
                 pass
