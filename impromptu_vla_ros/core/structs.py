@@ -204,7 +204,8 @@ class Query:
     trainer's first resize step, `most_pixels` is its limit where it is lower than the trained
     one, else 0. `template` is the form of the answer, None for a free one; `draft` guesses it, to
     be verified: it never is an answer. `window` guesses are verified per pass, 0: as the decoder
-    likes.
+    likes. `pattern` is a regular expression (Rust's syntax) that a free answer matches if the
+    model is bound to forms; empty: any text.
     """
 
     stamp: int
@@ -216,6 +217,7 @@ class Query:
     draft: Draft | None = None
     most_pixels: int = 0
     window: int = 0
+    pattern: str = ''
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +225,8 @@ class Digits:
     """
     How sure a model was of its digits: `places` (d,) in the text, `log_probabilities` (d, 10).
 
-    Column k is the digit k's, in nats, normalized over the whole vocabulary.
+    Column k is the digit k's, in nats, normalized over the whole vocabulary, or by servers over
+    what the form allows.
     """
 
     places: NDArray[np.int64]

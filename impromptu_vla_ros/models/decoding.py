@@ -87,7 +87,7 @@ class NumpyRows:
 
     def best_of(self, row: int, ids: Sequence[int]) -> int:
         """Return the most likely of some tokens in one row."""
-        return int(ids[int(self.logits[row, list(ids)].argmax())])
+        return int(ids[int(self.logits[row].take(ids).argmax())])
 
     def log_probabilities(self, rows: Sequence[int], ids: Sequence[int]) -> FloatArray:
         """Return the log-probabilities of some tokens in some rows."""

@@ -16,7 +16,8 @@ from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.chat import END_OF_TURN
 from impromptu_vla_ros.models.decoding import Engine, Guess, Limits, Written, decode, read
 from impromptu_vla_ros.models.drafts import DraftGuess, FormGuess
-from impromptu_vla_ros.models.forms import TemplateForm
+from impromptu_vla_ros.models.forms import TemplateForm, Walk
+from impromptu_vla_ros.models.grammar import Grammar
 from impromptu_vla_ros.models.positions import following
 from impromptu_vla_ros.models.prompting import Prompt, prepare, token_id
 
@@ -27,7 +28,8 @@ class Decoding:
     How answers are decoded.
 
     `drafts` are verified `window` tokens at a time; without them tokens come one by one.
-    `constrained` answers always have the form of the query's template, whatever the weights.
+    `constrained` answers always have the form of the query's template, or match its pattern,
+    whatever the weights.
     `most_tokens` bounds an answer: ten waypoints take 196.
     """
 
@@ -45,6 +47,7 @@ class LocalModel:
         self.tokenizer = tokenizer
         self.decoding = decoding or Decoding()
         self._end = token_id(tokenizer, END_OF_TURN)
+        self._grammar = lru_cache(lambda: Grammar(tokenizer, self._end))
         self._form = lru_cache(maxsize=4)(lambda template: TemplateForm(template, tokenizer))
 
     def answer(self, query: Query) -> Answer:
@@ -77,13 +80,17 @@ class LocalModel:
             window,
             Limits(self._end, self.decoding.most_tokens, query.window or self.decoding.window),
             guess,
-            bound.walk() if bound is not None else None,
+            bound.walk() if bound is not None else self._free_walk(query),
             form.digits if form is not None else (),
         )
         written = _behind(header, written)
         times.append(perf_counter())
         stages = dict(zip(('preprocess', 'encode', 'prefill', 'decode'), np.diff(times).tolist()))
         return self._said(written, form, stages)
+
+    def _free_walk(self, query: Query) -> Walk | None:
+        bound = self.decoding.constrained and query.template is None and query.pattern
+        return self._grammar().walk(query.pattern) if bound else None
 
     def _guess(self, query: Query, form: TemplateForm | None) -> Guess | None:
         if form is None or not self.decoding.drafts:
