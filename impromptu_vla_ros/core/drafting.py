@@ -10,8 +10,13 @@ import numpy as np
 
 from impromptu_vla_ros.core.codec import answer_template, encode_points
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.core.structs import FloatArray
+from impromptu_vla_ros.core.motion import from_frame, to_frame
+from impromptu_vla_ros.core.paths import TimedPath
+from impromptu_vla_ros.core.structs import FloatArray, Pose
 from impromptu_vla_ros.core.template import MOST_DIGITS
+
+# An answer older than this, s, says less of the next one than the car's own motion does.
+NEWEST = 1.0
 
 _POINT = re.compile(r'\[(-?\d+\.\d+), (-?\d+\.\d+)\]')
 # A point that is begun: x, and y where x is done.
@@ -53,6 +58,21 @@ class MotionDraft:
             points[count:] += off[-1] + ahead * (off[-1] - off[-2])
             points[:count] = known
         return points
+
+
+def moved(
+    path: TimedPath, anchor: Pose, elapsed: float, ego: Pose, times: FloatArray
+) -> FloatArray:
+    """
+    Return the poses (n, 3) of an earlier answer's path as a new one would say them.
+
+    The path began at `anchor` `elapsed` s ago; the poses are at `times` s from now, in the frame
+    of `ego`, which lies in the frame of `anchor`, and the whole is moved to begin there.
+    """
+    seconds = elapsed + np.concatenate([[0.0], times])
+    there = path.poses(path.distance(seconds))
+    xy = to_frame(ego, from_frame(anchor, there[:, :2]))
+    return np.column_stack([xy - xy[0], there[:, 2] + anchor.yaw - ego.yaw])[1:]
 
 
 def nearest_beginning(begun: str, value: float) -> float:

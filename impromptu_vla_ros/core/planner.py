@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from impromptu_vla_ros.core import codec, motion
+from impromptu_vla_ros.core import codec, drafting, motion
 from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
 from impromptu_vla_ros.core.caution import cautious
 from impromptu_vla_ros.core.codec import AnswerError, PromptState
@@ -78,6 +78,7 @@ class Planner:
             self._vehicle.wheelbase,
         )
         self._question: Question | None = None
+        self._last: Followed | None = None
         self._policy = policy or Policy()
         self._confidence = confidence or Confidence()
 
@@ -172,17 +173,20 @@ class Planner:
         path = timed_path(waypoints, self.dialect.spacing, begun)
         horizon = float(told.times[-1])
         offered = Followed(path, told.stamp, told.anchor, told.anchor_frame_id, horizon, told)
+        self._last = offered
         if limit := self._confidence.deviation_limit:
             offered = cautious(offered, limit, self._policy.stop, now, ego)
         taken = self._policy.offer(offered, now, ego)
         self.counts['followed' if taken else 'not followed'] += 1
 
     def _forget(self) -> None:
-        self._question = None
+        self._question = self._last = None
         self._policy.forget()
 
     def _rebase(self, change: Pose) -> None:
         self._policy.rebase(change)
+        if self._last is not None:
+            self._last = replace(self._last, anchor=motion.moved(change, self._last.anchor))
         if self._question is not None:
             asked = self._question.observation
             anchor = motion.moved(change, asked.anchor)
@@ -206,8 +210,20 @@ class Planner:
             rollout=codec.encode_trajectory(dialect, first[: dialect.waypoints]),
             filter_name=dialect.image_filter,
             template=codec.answer_template(dialect),
-            draft=MotionDraft(dialect, first[: dialect.waypoints, :2]),
+            draft=MotionDraft(dialect, self._guessed(observation, times, first)),
         )
+
+    def _guessed(
+        self, observation: Observation, times: FloatArray, rolled: FloatArray
+    ) -> FloatArray:
+        """Return the last answer as it would be said now, or what the car's motion promises."""
+        last, points = self._last, rolled
+        if last is not None and last.frame_id == observation.frame_id:
+            elapsed = last.elapsed(observation.stamp)
+            if elapsed <= drafting.NEWEST:
+                poses = drafting.moved(last.path, last.anchor, elapsed, observation.anchor, times)
+                points = motion.point_ahead(poses, self.dialect.reference_ahead)
+        return points[: self.dialect.waypoints]
 
     def _prompt_states(self, states: tuple[EgoState, ...]) -> list[PromptState]:
         points = motion.point_ahead(

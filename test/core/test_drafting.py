@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
 import re
 
 import numpy as np
@@ -8,7 +9,17 @@ from hypothesis import strategies as st
 
 from impromptu_vla_ros.core.codec import answer_template, decode_trajectory, encode_trajectory
 from impromptu_vla_ros.core.dialects import DIALECTS
-from impromptu_vla_ros.core.drafting import MotionDraft, nearest_beginning
+from impromptu_vla_ros.core.drafting import MotionDraft, moved, nearest_beginning
+from impromptu_vla_ros.core.paths import timed_path
+from impromptu_vla_ros.core.planner import Planner
+from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
+    Answer,
+    CameraImage,
+    Odometry,
+    Pose,
+    Query,
+)
 
 KITTI, NUSCENES = DIALECTS['kitti'], DIALECTS['nuscenes']
 STRAIGHT = np.column_stack([np.arange(5.0, 51.0, 5.0), np.zeros(10)])
@@ -78,6 +89,46 @@ def test_it_goes_on_in_form_from_any_part_of_any_answer(dialect, values, length)
     assert (
         re.findall(r'\[.*?\]', said[len(answer_template(dialect).header) :])[: len(known)] == known
     )
+
+
+def test_an_earlier_answer_moved_to_now():
+    path = timed_path(STRAIGHT, 0.5, 10.0)
+    # One second later the car is 10 m on, 0.3 m aside and turned by 90°: the way turns with it.
+    ego = Pose(10.0, 0.3, math.pi / 2)
+    poses = moved(path, Pose(0.0, 0.0, 0.0), 1.0, ego, np.array([0.5, 1.0]))
+    assert np.allclose(poses, [[0.0, -5.0, -math.pi / 2], [0.0, -10.0, -math.pi / 2]])
+
+
+def test_the_planner_guesses_by_its_last_answer_while_that_is_new():
+    planner = Planner(NUSCENES)
+    query = ask(planner, 0.0)
+    assert query.draft.continued('') == query.rollout
+    slower = encode_trajectory(NUSCENES, [[4.0 * k, 0.0] for k in range(1, 7)])
+    planner.tell(query, Answer(slower), query.stamp)
+    # It said 4 m per step while the car drives 5: half a second later the rest, from the car on.
+    x = decode_trajectory(NUSCENES, ask(planner, 0.5).draft.continued('')).points[:, 0]
+    assert np.allclose(x[:5], [4.0, 8.0, 12.0, 16.0, 20.0], atol=0.3)
+    planner.tell(query := ask(planner, 1.0), Answer(slower), query.stamp)
+    late = ask(planner, 2.5)
+    assert late.draft.continued('') == late.rollout
+    planner.reset()
+    again = ask(planner, 20.0)
+    assert again.draft.continued('') == again.rollout
+
+
+def ask(planner, seconds):
+    """Ask after 4 s of odometry at 10 m/s, or what is new of it, and one picture."""
+    start = round((100.0 + seconds) * NANOSECONDS)
+    newest = planner.buffer.ego.odometry.newest
+    for tenth in range(-40, 2):
+        stamp = start + tenth * NANOSECONDS // 10
+        pose = Pose(10.0 * (stamp / NANOSECONDS - 100.0), 0.0, 0.0)
+        if newest is None or stamp > newest.stamp:
+            planner.observe(Odometry(stamp, pose, 10.0, 0.0, 0.0))
+    planner.observe(CameraImage('front', start, 'rgb8', bytes(3), 1, 1, 3))
+    query = planner.ask(start)
+    assert isinstance(query, Query), query
+    return query
 
 
 def test_whatever_is_written_it_guesses_something():
