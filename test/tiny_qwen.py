@@ -46,12 +46,13 @@ ADDED = (
 VOCABULARY = 151936
 
 
-def build_tiny_checkpoint(directory, seed=0, repetition_penalty=1.05):
+def build_tiny_checkpoint(directory, seed=0, repetition_penalty=1.05, text=(), vision=()):
     """
     Write a Qwen2.5-VL of 10 M parameters into `directory`, which is made, and return it.
 
     As in a fine-tuned checkpoint generation_config.json penalizes repetition, and
-    preprocessor_config.json is not there. Takes seconds; needs torch, transformers, dashscope.
+    preprocessor_config.json is not there. `text` and `vision` are entries of the configuration
+    to change. Takes seconds; needs torch, transformers, dashscope.
     """
     import torch
     from transformers import GenerationConfig, Qwen2_5_VLConfig
@@ -77,6 +78,7 @@ def build_tiny_checkpoint(directory, seed=0, repetition_penalty=1.05):
             'rope_scaling': {'type': 'mrope', 'mrope_section': [2, 3, 3]},
             'rope_theta': 1e6,
             'tie_word_embeddings': True,
+            **dict(text),
         },
         vision_config={
             'depth': 2,
@@ -85,8 +87,9 @@ def build_tiny_checkpoint(directory, seed=0, repetition_penalty=1.05):
             'num_heads': 2,
             'out_hidden_size': 64,
             'fullatt_block_indexes': [1],
+            **dict(vision),
         },
-        tie_word_embeddings=True,
+        tie_word_embeddings=dict(text).get('tie_word_embeddings', True),
         image_token_id=151655,
         video_token_id=151656,
         vision_start_token_id=151652,

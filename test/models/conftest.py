@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ if str(TEST) not in sys.path:
     sys.path.insert(0, str(TEST))
 
 EXTRA = 'pip install "impromptu_vla_ros[torch,test]"'
+EXPORT_EXTRA = 'pip install "impromptu_vla_ros[export,test]"'
 
 
 @pytest.fixture(scope='session')
@@ -65,3 +67,21 @@ def query(golden, picture):
         return Query(1, images, case['prompt'], case['answer'])
 
     return make
+
+
+@pytest.fixture(scope='session')
+def tiny_graphs(tiny_checkpoint, tmp_path_factory):
+    """Return the tiny checkpoint's graphs in single precision; not to be written to."""
+    for library in ('onnxruntime', 'onnx', 'onnxscript'):
+        pytest.importorskip(library, reason=f'{library} is missing: {EXPORT_EXTRA}')
+    from impromptu_vla_ros.models.export import export_checkpoint
+
+    folder = tmp_path_factory.mktemp('graphs') / 'fp32'
+    export_checkpoint(str(tiny_checkpoint), folder)
+    return folder
+
+
+@pytest.fixture
+def graphs(tiny_graphs, tmp_path):
+    """Return a copy of these graphs that may be broken."""
+    return Path(shutil.copytree(tiny_graphs, tmp_path / 'graphs'))
