@@ -76,7 +76,7 @@ def cases_of(arguments: Namespace) -> list[Case]:
             scenario=name,
             seed=seed,
             model=model,
-            model_options=given if model in ('recorded', 'transformers') else {},
+            model_options=given if model in ('onnx', 'recorded', 'transformers') else {},
             dialect=arguments.dialect,
             latency=latency,
             retiming=retiming,

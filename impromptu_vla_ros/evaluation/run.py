@@ -182,7 +182,7 @@ def _live_options(options: Options) -> live.LiveOptions:
             **parameters,
         },
         # Loading billions of weights takes its time.
-        start_timeout=900.0 if options.model == 'transformers' else 60.0,
+        start_timeout=900.0 if options.model in ('onnx', 'transformers') else 60.0,
     )
 
 
