@@ -60,16 +60,21 @@ class LocalModel:
             raise ModelError(f'no answer: {error}') from error
 
     def _answer(self, query: Query) -> Answer:
+        written, stages = self.write(query)
+        return self._said(written, self._form_of(query), stages)
+
+    def write(self, query: Query) -> tuple[Written, dict[str, float]]:
+        """Return the answer in tokens, and the seconds of each stage."""
         times = [perf_counter()]
         prompt = prepare(query, self.tokenizer)
         times.append(perf_counter())
         features = [self.engine.encode(picture) for picture in prompt.pictures]
         times.append(perf_counter())
-        form = self._form(query.template) if query.template is not None else None
+        form = self._form_of(query)
         bound = form if self.decoding.constrained else None
         header = tuple(bound.header) if bound is not None else ()
         prompt = _headed(prompt, header)
-        guess = self._guess(query, form)
+        guess = self.guess(query, form)
         window = self._first_window(guess, form)
         first = read(self.engine, prompt, features, window)
         times.append(perf_counter())
@@ -86,13 +91,17 @@ class LocalModel:
         written = _behind(header, written)
         times.append(perf_counter())
         stages = dict(zip(('preprocess', 'encode', 'prefill', 'decode'), np.diff(times).tolist()))
-        return self._said(written, form, stages)
+        return written, stages
+
+    def _form_of(self, query: Query) -> TemplateForm | None:
+        return self._form(query.template) if query.template is not None else None
 
     def _free_walk(self, query: Query) -> Walk | None:
         bound = self.decoding.constrained and query.template is None and query.pattern
         return self._grammar().walk(query.pattern) if bound else None
 
-    def _guess(self, query: Query, form: TemplateForm | None) -> Guess | None:
+    def guess(self, query: Query, form: TemplateForm | None) -> Guess | None:
+        """Return what guesses an answer's tokens, None where they come one by one."""
         if form is None or not self.decoding.drafts:
             return None
         bound = self.decoding.constrained

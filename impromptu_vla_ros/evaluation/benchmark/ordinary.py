@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import signature
+from time import perf_counter
 from typing import Any
 
 from impromptu_vla_ros.models.prompting import Prompt
@@ -33,8 +34,31 @@ def network_inputs(network: Any, prompt: Prompt) -> Mapping[str, Any]:
     return {name: value.to(device) for name, value in inputs.items()}
 
 
-def generated(network: Any, prompt: Prompt, end: int, most_tokens: int = 256) -> list[int]:
-    """Return the tokens that `generate` writes, `end` among them if it comes."""
+class FirstToken:
+    """A streamer of transformers that looks at the clock when the first token is written."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self._puts = 0
+
+    def put(self, tokens: Any) -> None:
+        """Take the prompt, then each token."""
+        self._puts += 1
+        if self._puts == 2:
+            self.at = perf_counter()
+
+    def end(self) -> None:
+        """Take the end."""
+
+
+def generated(
+    network: Any, prompt: Prompt, end: int, most_tokens: int = 256, streamer: Any = None
+) -> list[int]:
+    """
+    Return the tokens that `generate` writes, `end` among them if it comes.
+
+    An `end` that is no token lets it write `most_tokens`.
+    """
     import torch
     import transformers
 
@@ -48,6 +72,6 @@ def generated(network: Any, prompt: Prompt, end: int, most_tokens: int = 256) ->
         pad_token_id=end,
     )
     with torch.inference_mode():
-        output = network.generate(**network_inputs(network, prompt))
+        output = network.generate(**network_inputs(network, prompt), streamer=streamer)
     tokens: list[int] = output[0, len(prompt.ids) :].tolist()
     return tokens
