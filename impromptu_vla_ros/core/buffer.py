@@ -103,14 +103,15 @@ class ObservationBuffer:
         pairs = [(image.stamp, timeline.nearest(image.stamp)) for image in images]
         return [(at, (near.stamp - at) / NANOSECONDS) for at, near in pairs if near is not None]
 
-    def take(self, now: int) -> Observation | NotReady:
+    def take(self, now: int, cameras: Sequence[str] = ()) -> Observation | NotReady:
         """
         Return the newest observation that was not handed out yet, or why there is none.
 
-        `now` in ns is the clock of the stamps; the reason given is the newest picture's.
+        `now` in ns is the clock of the stamps; the reason given is the newest picture's. Some
+        `cameras` may be enough, all if none is named.
         """
-        first, *others = self.frames.values()
-        missing = self._missing_or_stale(now)
+        first, *others = frames = [self.frames[camera] for camera in cameras or self.frames]
+        missing = self._missing_or_stale(now, frames)
         if missing is not None:
             return missing
         reason: NotReady | None = None
@@ -124,9 +125,11 @@ class ObservationBuffer:
             reason = reason or found
         return reason or NotReady('used', first.name, 'the newest picture was asked about already')
 
-    def _missing_or_stale(self, now: int) -> NotReady | None:
+    def _missing_or_stale(
+        self, now: int, frames: Sequence[Timeline[CameraImage]]
+    ) -> NotReady | None:
         inputs: tuple[Timeline[CameraImage] | Timeline[Odometry], ...]
-        inputs = (*self.frames.values(), self.ego.odometry)
+        inputs = (*frames, self.ego.odometry)
         for timeline in inputs:
             newest = timeline.newest
             if newest is None:

@@ -28,6 +28,9 @@ THREE_VIEWS = (
 # nuScenes' LIDAR_TOP lies 0.944 m (Singapore) or 0.986 m (Boston) ahead of the rear axle.
 LIDAR_TOP_AHEAD = 0.94
 
+# All were trained on pictures of no more pixels (image_max_pixels of the authors' trainer).
+TRAINED_PIXELS = 512 * 512
+
 
 class DialectError(ValueError):
     """Say why no dialect fits and which can be chosen."""

@@ -15,6 +15,7 @@ from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sampl
 from impromptu_vla_ros.core.caution import cautious
 from impromptu_vla_ros.core.codec import AnswerError, PromptState
 from impromptu_vla_ros.core.confidence import Confidence
+from impromptu_vla_ros.core.deadline import Deadline, Level
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.drafting import MotionDraft
 from impromptu_vla_ros.core.paths import timed_path
@@ -44,10 +45,11 @@ class Vehicle:
 
 @dataclass(frozen=True)
 class Question:
-    """An observation and the query made of it, until its answer comes."""
+    """An observation and the query made of it at a level, until its answer comes."""
 
     observation: Observation
     query: Query
+    level: Level
 
 
 class Planner:
@@ -66,6 +68,7 @@ class Planner:
         limits: BufferLimits | None = None,
         policy: Policy | None = None,
         confidence: Confidence | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self.dialect = dialect
         self.counts: Counter[str] = Counter()
@@ -80,7 +83,8 @@ class Planner:
         self._question: Question | None = None
         self._last: Followed | None = None
         self._policy = policy or Policy()
-        self._confidence = confidence or Confidence()
+        self.confidence = confidence or Confidence()
+        self.deadline = deadline
 
     @property
     def violations(self) -> tuple[str, ...]:
@@ -106,11 +110,12 @@ class Planner:
 
     def ask(self, now: int) -> Query | NotReady:
         """Return the question about the newest observation, once, or why there is none."""
-        observation = self.buffer.take(now)
+        level = self.deadline.level if self.deadline is not None else Level(self.dialect)
+        observation = self.buffer.take(now, level.dialect.cameras)
         if isinstance(observation, NotReady):
             return observation
-        query = self._query(observation)
-        self._question = Question(observation, query)
+        query = self._query(observation, level)
+        self._question = Question(observation, query, level)
         self.counts['asked'] += 1
         return query
 
@@ -125,7 +130,9 @@ class Planner:
         try:
             if question is None or question.query is not query:
                 raise AnswerError(f'nobody waits for the answer to stamp {query.stamp} any more')
-            told = self._told(question.observation, answer)
+            if self.deadline is not None:
+                self.deadline.answered(question.level, answer.latencies)
+            told = self._told(question, answer)
         except AnswerError:
             self.counts['refused'] += 1
             raise
@@ -152,17 +159,18 @@ class Planner:
         ages = {**self._ages(now), **({'answer': answer} if plan.capture_stamp else {})}
         return replace(plan, ages={**plan.ages, **ages})
 
-    def _told(self, observation: Observation, answer: Answer) -> Plan:
+    def _told(self, question: Question, answer: Answer) -> Plan:
+        observation = question.observation
         speed = observation.states[-1].vx
         told = told_plan(
-            self.dialect,
+            question.level.dialect,
             answer.text,
             observation.stamp,
             observation.anchor,
             observation.frame_id,
             speed,
             answer.digits,
-            self._confidence.scale,
+            self.confidence.scale,
         )
         return replace(told, latencies=dict(answer.latencies))
 
@@ -174,7 +182,7 @@ class Planner:
         horizon = float(told.times[-1])
         offered = Followed(path, told.stamp, told.anchor, told.anchor_frame_id, horizon, told)
         self._last = offered
-        if limit := self._confidence.deviation_limit:
+        if limit := self.confidence.deviation_limit:
             offered = cautious(offered, limit, self._policy.stop, now, ego)
         taken = self._policy.offer(offered, now, ego)
         self.counts['followed' if taken else 'not followed'] += 1
@@ -192,13 +200,15 @@ class Planner:
             anchor = motion.moved(change, asked.anchor)
             self._question = replace(self._question, observation=replace(asked, anchor=anchor))
 
-    def refuse(self) -> None:
-        """Count a question that got no answer."""
+    def refuse(self, after: float | None = None) -> None:
+        """Count a question that got no answer; `after` is in s, if it was waited for too long."""
+        if after is not None and self.deadline is not None and self._question is not None:
+            self.deadline.late(self._question.level, after)
         self._question = None
         self.counts['failed'] += 1
 
-    def _query(self, observation: Observation) -> Query:
-        dialect, states = self.dialect, observation.states
+    def _query(self, observation: Observation, level: Level) -> Query:
+        dialect, states = level.dialect, observation.states
         ahead = dialect.reference_ahead
         times = dialect.spacing * np.arange(1.0, max(dialect.waypoints, 2) + 1.0)
         rolled = motion.point_ahead(_rollout(states[-1], times), ahead)
@@ -210,6 +220,8 @@ class Planner:
             rollout=codec.encode_trajectory(dialect, first[: dialect.waypoints]),
             filter_name=dialect.image_filter,
             template=codec.answer_template(dialect),
+            most_pixels=level.most_pixels,
+            window=level.window,
             draft=MotionDraft(dialect, self._guessed(observation, times, first)),
         )
 

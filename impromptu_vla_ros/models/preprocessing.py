@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impromptu_vla_ros.core.dialects import TRAINED_PIXELS
 from impromptu_vla_ros.core.structs import InputError
 from impromptu_vla_ros.models import ModelError
 
-# The trainer's limits (LLaMA-Factory: image_max_pixels as the authors set it, the rest default).
-TRAINED_MOST = 512 * 512
+# The trainer's limits (LLaMA-Factory: its defaults but for the most pixels).
+TRAINED_MOST = TRAINED_PIXELS
 TRAINED_LEAST = 32 * 32
 TRAINED_ASPECT = 200
 SQUEEZED_ASPECT = 180
