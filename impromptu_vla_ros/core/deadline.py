@@ -85,6 +85,14 @@ def levels(dialect: Dialect, least_pixels: int, fewer: Dialect | None = None) ->
     return tuple(Level(each, most) for each in (dialect, fewer) if each for most in allowed)
 
 
+def deadline_of(allowance: Allowance, dialect: Dialect, checkpoint: str) -> Deadline | None:
+    """Return what keeps a checkpoint's answers to a period, None where there is none."""
+    if not allowance.period:
+        return None
+    fewer = with_one_camera(dialect, checkpoint)
+    return Deadline(allowance.period, levels(dialect, allowance.least_pixels, fewer))
+
+
 @dataclass
 class _Left:
     """A level that was left for missing: its 95th percentile, and that of the one below."""

@@ -15,6 +15,7 @@ from rclpy.node import Node
 from impromptu_vla_ros import autoware_messages, messages
 from impromptu_vla_ros.core.buffer import BufferLimits, Sample
 from impromptu_vla_ros.core.codec import AnswerError
+from impromptu_vla_ros.core.deadline import deadline_of
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.planner import Planner, Vehicle
 from impromptu_vla_ros.core.policy import Policy
@@ -67,11 +68,14 @@ class Drive:
         limits = BufferLimits(parameters.sync.camera_tolerance, parameters.sync.max_age)
         policy = Policy(parameters.guard, parameters.follow, parameters.stop)
         vehicle = Vehicle(parameters.vehicle.wheelbase)
-        self._planner = Planner(dialect, vehicle, limits, policy)
+        trained = '/'.join(filter(None, (parameters.model.checkpoint, parameters.model.subfolder)))
+        deadline = deadline_of(parameters.deadline, dialect, trained)
+        self._planner = Planner(dialect, vehicle, limits, policy, parameters.confidence, deadline)
         self._health = Health()
         self._pending: Query | None = None
         self._not_ready: NotReady | None = None
         self._next_ask = 0.0
+        self._changes = 0
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         limit = parameters.model.timeout
         self._timeout = node.create_timer(limit, self._on_timeout, clock=steady)
@@ -155,6 +159,7 @@ class Drive:
             self._timeout.cancel()
             self._health.latencies.append(outcome.seconds)
             self._settle(outcome)
+            self._tell_changes()
         else:
             self._refuse('answer', AnswerError('it came too late, or the clock jumped since'))
         self._ask()
@@ -187,14 +192,20 @@ class Drive:
         if self._pending is None:
             return
         self._pending = None
-        self._planner.refuse()
         limit = self._parameters.model.timeout
+        self._planner.refuse(limit)
         self._refuse('model', ModelError(f'no answer within {limit:g} s (model.timeout)'))
 
     def _on_jump(self, jump: Any) -> None:
         self._node.get_logger().warning('the clock jumped back: everything before is forgotten')
         self._planner.reset()
         self._pending = None
+
+    def _tell_changes(self) -> None:
+        deadline = self._planner.deadline
+        if deadline is not None and deadline.changes != self._changes:
+            self._changes = deadline.changes
+            self._node.get_logger().warning(f'{deadline.why}: now {deadline.place}')
 
     # What people are told
 

@@ -9,8 +9,11 @@ from statistics import quantiles
 from time import monotonic
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from impromptu_vla_ros.core.confidence import Confidence
+from impromptu_vla_ros.core.deadline import Deadline
 from impromptu_vla_ros.core.planner import Planner
 from impromptu_vla_ros.core.structs import NANOSECONDS, NotReady, Plan
 from impromptu_vla_ros.core.timeline import Timeline
@@ -135,7 +138,7 @@ class Health:
         if len(self.latencies) > 1:
             cuts = quantiles(self.latencies, n=20, method='inclusive')
             values |= {'latency p50': f'{cuts[9]:.3f} s', 'latency p95': f'{cuts[18]:.3f} s'}
-        found = []
+        found = _given_up(planner.deadline, values)
         for stage in STAGES:
             values[f'{stage} refused'] = self.refused[stage]
             found += self._refusals(stage, values)
@@ -163,6 +166,7 @@ class Health:
             values |= {'tier': plan.tier, 'violations': '; '.join(plan.violations)}
             if 'answer' in plan.ages:
                 values['answer age'] = f'{plan.ages["answer"]:.2f} s'
+            found += _doubt(planner.confidence, plan, values)
             if plan.tier in ('stopping', 'standing'):
                 found.append((WARN, f'{plan.tier}: no answer holds, the plan is a stop'))
             found += [(ERROR, violation) for violation in plan.violations]
@@ -181,6 +185,36 @@ class Health:
         name = f'{what} {source}'
         more, self._before[name] = total - self._before[name], total
         return more
+
+
+def _given_up(deadline: Deadline | None, values: dict[str, object]) -> Found:
+    """Write into `values` what is given up for the deadline; return what misses all the same."""
+    if deadline is None:
+        return []
+    values |= {
+        'deadline': f'{deadline.period:.3f} s',
+        'deadline p95': f'{deadline.p95:.3f} s',
+        'deadline level': deadline.place,
+        'deadline why': deadline.why,
+    }
+    if not deadline.missing:
+        return []
+    return [(WARN, f'answers miss deadline.period: {deadline.why}')]
+
+
+def _doubt(confidence: Confidence, plan: Plan, values: dict[str, object]) -> Found:
+    """Write into `values` how sure the model is; return that the car is slowed, if it is."""
+    known = plan.deviations[np.isfinite(plan.deviations)]
+    if len(known):
+        values['deviation at the end'] = f'{known[-1]:.2f} m'
+    elif confidence.deviation_limit and plan.answer:
+        return [(WARN, 'confidence.deviation_limit limits nothing: the model tells no digits')]
+    since = plan.ages.get('unsure')
+    if since is not None:
+        values['braking for doubt since'] = f'{since:.2f} s'
+    slowed = since is not None and since >= 0.0
+    why = 'slowed: the model is unsure of the way (confidence.deviation_limit)'
+    return [(WARN, why)] if slowed else []
 
 
 def status(

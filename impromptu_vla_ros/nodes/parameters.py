@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from impromptu_vla_ros.core.buffer import BufferLimits
+from impromptu_vla_ros.core.confidence import Confidence
+from impromptu_vla_ros.core.deadline import Allowance
 from impromptu_vla_ros.core.guard import Limits
 from impromptu_vla_ros.core.paths import Stop
 from impromptu_vla_ros.core.planner import Vehicle
@@ -241,6 +243,8 @@ class PlannerParameters:
     follow: Ages = _group(Ages)
     guard: Limits = _group(Limits)
     stop: Stop = _group(Stop)
+    confidence: Confidence = _group(Confidence)
+    deadline: Allowance = _group(Allowance)
     autoware: AutowareParameters = _group(AutowareParameters)
     autostart: bool = setting(
         False,
