@@ -69,6 +69,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
     return doctor.run(chosen)
 
 
+def _export(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import parity
+
+    return parity.run(chosen)
+
+
 def _world(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.worlds import serve
 
@@ -92,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay_demo(commands.add_parser('replay-demo', help=told))
     _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
     _add_drive(commands.add_parser('drive', help='drive scenarios in closed loop, and score it'))
+    _add_export(commands.add_parser('export', help='write a checkpoint as ONNX graphs'))
     _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
     check = commands.add_parser(
         'check-prompts', help='compare training records with what this package renders'
@@ -106,7 +113,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
     add = parser.add_argument
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--model', default='kinematic', help='kinematic (default), recorded or transformers')
+    add('--model', default='kinematic', help='kinematic (default), onnx, recorded or transformers')
     _add_model_options(parser)
     add('--record', metavar='FILE.jsonl', help='write the answers, as recorded reads them')
     add('--live', action='store_true', help='through the real node over ROS 2')
@@ -123,11 +130,11 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('--checkpoint', help='folder or hub name, for transformers')
+    add('--checkpoint', help="folder or hub name, for transformers; for onnx the graphs' folder")
     add('--subfolder', help='folder of the checkpoint in its repository')
     add('--revision', help='branch, tag or commit of a hub checkpoint')
     add('--dtype', help='auto, bf16, fp16 or fp32')
-    add('--device', help='auto, cpu, cuda or cuda:N')
+    add('--device', help='auto, cpu, cuda or cuda:N; for onnx tensorrt too')
     add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
 
 
@@ -180,7 +187,23 @@ def _add_drive(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_drive)
 
 
-_MODELS_HELP = 'expert (default), kinematic, recorded or transformers'
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('checkpoint', metavar='CHECKPOINT', help='folder or hub name')
+    add('out', metavar='OUT', help='folder for the graphs; finished parts are not made again')
+    add('--weights', default='fp32', help='fp32 (default), fp16, int8 or int4')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--observations', metavar='BAG', help='recording to compare along (default: made up)')
+    add('--count', type=int, default=12, metavar='N', help='questions to compare by (default 12)')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--device', default='cpu', help='of the graphs: cpu (default), cuda[:N] or tensorrt[:N]')
+    add('--threads', type=int, default=0, help='of the CPU (default one a core)')
+    add('--build-engines', action='store_true', help='with --device tensorrt: that, and no more')
+    parser.set_defaults(run=_export)
+
+
+_MODELS_HELP = 'expert (default), kinematic, onnx, recorded or transformers'
 
 
 def _add_world(parser: argparse.ArgumentParser) -> None:

@@ -46,13 +46,16 @@ ADDED = (
 VOCABULARY = 151936
 
 
-def build_tiny_checkpoint(directory, seed=0, repetition_penalty=1.05, text=(), vision=()):
+def build_tiny_checkpoint(
+    directory, seed=0, repetition_penalty=1.05, text=(), vision=(), spread=0.15
+):
     """
     Write a Qwen2.5-VL of 10 M parameters into `directory`, which is made, and return it.
 
     As in a fine-tuned checkpoint generation_config.json penalizes repetition, and
     preprocessor_config.json is not there. `text` and `vision` are entries of the configuration
-    to change. Takes seconds; needs torch, transformers, dashscope.
+    to change; the wider a network, the smaller must be the `spread` of its weights. Takes
+    seconds; needs torch, transformers, dashscope.
     """
     import torch
     from transformers import GenerationConfig, Qwen2_5_VLConfig
@@ -102,7 +105,7 @@ def build_tiny_checkpoint(directory, seed=0, repetition_penalty=1.05, text=(), v
         # picture would get the same answer.
         for name, weight in network.named_parameters():
             if weight.dim() > 1:
-                torch.nn.init.normal_(weight, std=0.6 if 'embed_tokens' in name else 0.15)
+                torch.nn.init.normal_(weight, std=0.6 if 'embed_tokens' in name else spread)
     network.generation_config = GenerationConfig(
         do_sample=True,
         temperature=0.1,

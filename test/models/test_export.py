@@ -30,6 +30,7 @@ from impromptu_vla_ros.models.onnx_engine import open_graphs  # noqa: E402
 from impromptu_vla_ros.models.onnx_sessions import Device  # noqa: E402
 
 MEDIUM = {
+    'spread': 0.05,
     'text': {
         'hidden_size': 256,
         'intermediate_size': 1024,
