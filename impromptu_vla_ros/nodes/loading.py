@@ -54,6 +54,15 @@ def load_model(parameters: ModelParameters) -> Model:
             dtype=parameters.dtype,
             device=parameters.device,
         )
+    if parameters.name == 'onnx':
+        _need(parameters.checkpoint, 'model.checkpoint', 'onnx')
+        return create_model(
+            'onnx',
+            checkpoint=parameters.checkpoint,
+            device=parameters.device,
+            threads=parameters.threads,
+            drift_limit=parameters.drift_limit,
+        )
     if parameters.name == 'chat_server':
         return create_model(
             'chat_server',

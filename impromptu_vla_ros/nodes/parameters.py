@@ -20,6 +20,7 @@ from impromptu_vla_ros.core.paths import Stop
 from impromptu_vla_ros.core.planner import Vehicle
 from impromptu_vla_ros.core.policy import Ages
 from impromptu_vla_ros.core.settings import setting
+from impromptu_vla_ros.models.parity import DRIFT_LIMIT
 
 CAMERAS = ('front', 'front_left', 'front_right')
 
@@ -36,12 +37,12 @@ class ModelParameters:
         'kinematic',
         'Who answers.',
         'kinematic (constant turn rate and acceleration) needs no weights: it is the baseline.',
-        choices=('chat_server', 'kinematic', 'recorded', 'transformers'),
+        choices=('chat_server', 'kinematic', 'onnx', 'recorded', 'transformers'),
     )
     checkpoint: str = setting(
         '',
-        'Folder or hub name of a Qwen2.5-VL checkpoint; for transformers, and for chat_server.',
-        'A server must serve one of that name; empty: whatever it serves.',
+        'Folder or hub name of a Qwen2.5-VL checkpoint; for onnx the folder of its graphs.',
+        'A chat_server must serve one of that name; empty: whatever it serves.',
     )
     subfolder: str = setting('', 'Folder of the checkpoint inside that repository.')
     revision: str = setting('', 'Branch, tag or commit of a hub checkpoint; empty: main.')
@@ -51,7 +52,24 @@ class ModelParameters:
         'auto is bf16 on a GPU and fp32 on the CPU, where bf16 is slower.',
         choices=('auto', 'bf16', 'fp16', 'fp32'),
     )
-    device: str = setting('auto', 'cpu, cuda, cuda:N, or auto: the GPU where there is one.')
+    device: str = setting(
+        'auto',
+        'cpu, cuda, cuda:N, or auto: the GPU where there is one.',
+        'onnx knows tensorrt and tensorrt:N too.',
+    )
+    threads: int = setting(
+        0,
+        'Threads of the CPU; for onnx; 0: one a core.',
+        'Fewer leave cores to the rest of the robot.',
+        limits=(0, 1024),
+    )
+    drift_limit: float = setting(
+        DRIFT_LIMIT,
+        "Graphs whose waypoints are farther from their checkpoint's are refused; for onnx.",
+        'Mean of the parity report: the models themselves are 0.3 m off the driven path.',
+        unit='m',
+        limits=(0.0, 10.0),
+    )
     answers: str = setting('', 'JSONL file of recorded answers; for recorded.')
     url: str = setting(
         'http://127.0.0.1:8000/v1',
