@@ -38,7 +38,7 @@ OFFLINE_LEAD = (
 
 def run(arguments: Namespace) -> int:
     """Play the recordings, write the page, print its numbers; return 0."""
-    folder = _recordings(arguments.recordings)
+    folder = recordings_folder(arguments.recordings)
     sections, live = [], True
     for name, (rate, most) in RECORDINGS.items():
         options = Options(live=live, rate=rate, most_pictures=most)
@@ -68,7 +68,7 @@ def _agreement(section: Section) -> str:
     )
 
 
-def _recordings(given: str | None) -> Path:
+def recordings_folder(given: str | None = None) -> Path:
     """Return the folder of the recordings: beside the source, or in the installed share."""
     folders = [Path(given)] if given else list(_places())
     for folder in folders:

@@ -140,12 +140,8 @@ def transformers_model(
     safetensors only and no code of a checkpoint is ever run. Raises ModelError where a library,
     the checkpoint, a part of it or the device is missing.
     """
-    torch, transformers, tokenizers = _libraries()
-    place = _chosen_device(torch, device)
-    if dtype != 'auto' and dtype not in DTYPES:
-        raise ModelError(f'no dtype {dtype!r}: one of auto, {", ".join(DTYPES)}')
-    if dtype == 'auto':
-        dtype = 'fp32' if place.type == 'cpu' else 'bf16'
+    torch, transformers, tokenizers = libraries()
+    place, kind = choose(torch, device, dtype)
     files = Checkpoint(transformers, checkpoint, subfolder, revision)
     config = files.config()
     tokenizer = files.tokenizer(tokenizers)
@@ -153,9 +149,19 @@ def transformers_model(
     if config.get('image_token_id', picture_id) != picture_id:
         raise ModelError(f'{files.name}: its tokenizer is not that of its weights')
     with explained(torch, place, f'cannot load {files.name}'):
-        network = files.network(getattr(torch, DTYPES[dtype])).to(place)
+        network = files.network(kind).to(place)
     engine = TorchEngine(torch, transformers, network)
     return LocalModel(engine, tokenizer, Decoding(drafts, constrained, window, most_tokens))
+
+
+def choose(torch: Any, device: str, dtype: str) -> tuple[Any, Any]:
+    """Return torch's device and type for their names here; raise ModelError for others."""
+    place = _chosen_device(torch, device)
+    if dtype == 'auto':
+        dtype = 'fp32' if place.type == 'cpu' else 'bf16'
+    if dtype not in DTYPES:
+        raise ModelError(f'no dtype {dtype!r}: one of auto, {", ".join(DTYPES)}')
+    return place, getattr(torch, DTYPES[dtype])
 
 
 def _chosen_device(torch: Any, device: str) -> Any:
@@ -192,7 +198,7 @@ def explained(torch: Any, device: Any, failure: str) -> Iterator[None]:
         raise ModelError(f'{failure}: {error}') from error
 
 
-def _libraries() -> tuple[Any, Any, Any]:
+def libraries() -> tuple[Any, Any, Any]:
     """Return torch, transformers and tokenizers, imported by name: each is heavy or missing."""
     try:
         torch, transformers, tokenizers = map(

@@ -48,13 +48,14 @@ class Way:
     """
     One way to answer, by name, on an engine.
 
-    Where it is `lossless` its answer has to be token for token the greedy one of that engine.
+    Where it is `lossless` its answer has to be token for token that of the engine's first way;
+    None: they cannot be compared.
     """
 
     engine: str
     name: str
-    answer: Callable[[Query], Run]
-    lossless: bool = True
+    answer: Callable[[Any], Run]
+    lossless: bool | None = True
 
 
 class OnlyOnce:
@@ -81,19 +82,27 @@ class Unthinking(LocalModel):
         return None if guess is None else lambda written, thought: guess(written, ())
 
 
-def ways(engine: str, model: LocalModel, network: Any = None) -> Sequence[Way]:
-    """Return the ways of one engine; with a `network` of transformers `generate` before them."""
+def ways(engine: str, model: LocalModel, exact: bool) -> Sequence[Way]:
+    """
+    Return the ways of one engine, `generate` first where it is a network of transformers.
+
+    In half precision, where not `exact`, a near-tie may fall the other way in a longer pass.
+    """
     tokenizer, decoding = model.tokenizer, model.decoding
     plain = LocalModel(model.engine, tokenizer, replace(decoding, drafts=False))
     bound = LocalModel(model.engine, tokenizer, replace(decoding, constrained=True))
     unthinking = Unthinking(model.engine, tokenizer, decoding)
-    ours = [
-        Way(engine, PLAIN, _decoded(plain)),
-        Way(engine, JUMPS, _decoded(bound, _undrafted), lossless=False),
-        Way(engine, ONCE, _decoded(unthinking, _drafted_once)),
-        Way(engine, DRAFTS, _decoded(model)),
-    ]
-    return [*([Way(engine, GENERATE, _ordinary(model, network))] if network else []), *ours]
+    answers = {
+        PLAIN: _decoded(plain),
+        JUMPS: _decoded(bound, _undrafted),
+        ONCE: _decoded(unthinking, _drafted_once),
+        DRAFTS: _decoded(model),
+    }
+    network = getattr(model.engine, 'network', None)
+    if network is not None:
+        answers = {GENERATE: _ordinary(model, network), **answers}
+    # A bound answer is another one where the model would not have kept to the form.
+    return [Way(engine, name, answer, exact and name != JUMPS) for name, answer in answers.items()]
 
 
 def _decoded(
