@@ -170,8 +170,11 @@ class Drive:
             picture = isinstance(outcome.error, InputError)
             self._refuse('picture' if picture else 'model', outcome.error)
             return
+        answer = outcome.result.answer
+        if answer.accepted:
+            self._health.passes.append(len(answer.accepted))
         try:
-            told = self._planner.tell(outcome.job, outcome.result.answer, self._now())
+            told = self._planner.tell(outcome.job, answer, self._now())
         except AnswerError as error:
             self._health.unparsed += 1
             self._refuse('answer', error)

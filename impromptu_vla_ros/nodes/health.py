@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from statistics import quantiles
+from statistics import mean, quantiles
 from time import monotonic
 from typing import Any
 
@@ -46,8 +46,8 @@ class Health:
     Count what happens between activation and deactivation, and tell it.
 
     `seen`, `lost` (by the middleware) and `refused` count messages by source, `reasons` keeps
-    each source's last refusal, `latencies` the seconds of the last answers; `unparsed` counts
-    the answers that are none in the dialect.
+    each source's last refusal, `latencies` the seconds of the last answers and `passes` how many
+    of the model each took; `unparsed` counts the answers that are none in the dialect.
     """
 
     def __init__(self) -> None:
@@ -56,6 +56,7 @@ class Health:
         self.refused: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
         self.latencies: deque[float] = deque(maxlen=100)
+        self.passes: deque[int] = deque(maxlen=100)
         self.unparsed = 0
         self._before: Counter[str] = Counter()
         self._reported = monotonic()
@@ -138,6 +139,8 @@ class Health:
         if len(self.latencies) > 1:
             cuts = quantiles(self.latencies, n=20, method='inclusive')
             values |= {'latency p50': f'{cuts[9]:.3f} s', 'latency p95': f'{cuts[18]:.3f} s'}
+        if self.passes:
+            values['passes per answer'] = f'{mean(self.passes):.1f}'
         found = _given_up(planner.deadline, values)
         for stage in STAGES:
             values[f'{stage} refused'] = self.refused[stage]

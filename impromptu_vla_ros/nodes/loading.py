@@ -53,6 +53,7 @@ def load_model(parameters: ModelParameters) -> Model:
             revision=parameters.revision,
             dtype=parameters.dtype,
             device=parameters.device,
+            constrained=parameters.constrained,
         )
     if parameters.name == 'onnx':
         _need(parameters.checkpoint, 'model.checkpoint', 'onnx')
@@ -62,6 +63,7 @@ def load_model(parameters: ModelParameters) -> Model:
             device=parameters.device,
             threads=parameters.threads,
             drift_limit=parameters.drift_limit,
+            constrained=parameters.constrained,
         )
     if parameters.name == 'chat_server':
         return create_model(

@@ -70,6 +70,11 @@ class ModelParameters:
         unit='m',
         limits=(0.0, 10.0),
     )
+    constrained: bool = setting(
+        False,
+        "Let the model write only what the dialect's form allows; for transformers and onnx.",
+        'Every answer is a trajectory then, and a model that lost its words goes unnoticed.',
+    )
     answers: str = setting('', 'JSONL file of recorded answers; for recorded.')
     url: str = setting(
         'http://127.0.0.1:8000/v1',
