@@ -75,6 +75,12 @@ def _export(chosen: argparse.Namespace) -> int:
     return parity.run(chosen)
 
 
+def _calibrate(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import calibration
+
+    return calibration.run(chosen)
+
+
 def _world(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.worlds import serve
 
@@ -99,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
     _add_drive(commands.add_parser('drive', help='drive scenarios in closed loop, and score it'))
     _add_export(commands.add_parser('export', help='write a checkpoint as ONNX graphs'))
+    told = "hold plans' deviations against how far off they were"
+    _add_calibrate(commands.add_parser('calibrate', help=told))
     _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
     check = commands.add_parser(
         'check-prompts', help='compare training records with what this package renders'
@@ -204,6 +212,17 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 _MODELS_HELP = 'expert (default), kinematic, onnx, recorded or transformers'
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('bags', nargs='+', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--model', default='transformers', help='a model that tells of its digits')
+    _add_model_options(parser)
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--out', metavar='DIR', default='out/calibration', help='where the page goes')
+    parser.set_defaults(run=_calibrate)
 
 
 def _add_world(parser: argparse.ArgumentParser) -> None:

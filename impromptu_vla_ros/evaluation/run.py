@@ -186,15 +186,18 @@ def _live_options(options: Options) -> live.LiveOptions:
     )
 
 
-def _options(arguments: Namespace) -> Options:
+def model_options(arguments: Namespace) -> dict[str, str]:
+    """Return the arguments of the model's class that the command line gives."""
     names = ('checkpoint', 'subfolder', 'revision', 'dtype', 'device')
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
-    if arguments.answers:
-        given['path'] = arguments.answers
+    return {**given, **({'path': arguments.answers} if arguments.answers else {})}
+
+
+def _options(arguments: Namespace) -> Options:
     return Options(
         dialect=arguments.dialect,
         model=arguments.model,
-        model_options=given,
+        model_options=model_options(arguments),
         live=arguments.live,
         rate=arguments.rate,
         latency=arguments.latency,
