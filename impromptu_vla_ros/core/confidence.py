@@ -42,6 +42,7 @@ class Confidence:
         1.0,
         "Factor on the deviations told from the model's digits.",
         'impromptu-vla calibrate fits it on recordings; models tend to be too sure.',
+        unit='1',
         limits=(0.01, 100.0),
     )
     deviation_limit: float = setting(
