@@ -81,6 +81,12 @@ def _calibrate(chosen: argparse.Namespace) -> int:
     return calibration.run(chosen)
 
 
+def _benchmark(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.benchmark import run
+
+    return run.run(chosen)
+
+
 def _world(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.worlds import serve
 
@@ -108,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     told = "hold plans' deviations against how far off they were"
     _add_calibrate(commands.add_parser('calibrate', help=told))
     _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
+    told = 'time the ways to an answer, engine by engine'
+    _add_benchmark(commands.add_parser('benchmark', help=told))
     check = commands.add_parser(
         'check-prompts', help='compare training records with what this package renders'
     )
@@ -207,7 +215,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
     add('--device', default='cpu', help='of the graphs: cpu (default), cuda[:N] or tensorrt[:N]')
     add('--threads', type=int, default=0, help='of the CPU (default one a core)')
-    add('--build-engines', action='store_true', help='with --device tensorrt: that, and no more')
+    add('--build-engines', action='store_true', help='of TensorRT, beforehand')
     parser.set_defaults(run=_export)
 
 
@@ -223,6 +231,28 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
     add('--out', metavar='DIR', default='out/calibration', help='where the page goes')
     parser.set_defaults(run=_calibrate)
+
+
+def _add_benchmark(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('checkpoint', nargs='?', metavar='CHECKPOINT', help='folder or hub name')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--onnx', action='append', default=[], metavar='FOLDER', help='exported graphs too')
+    add('--recordings', nargs='+', default=[], metavar='BAG', help='default: the shipped drive')
+    add('--dialect', type=_names, default=['auto'], metavar='NAME,…', help='default auto')
+    add('--questions', type=int, metavar='N', help='spread over all (default 20; of a shape 3)')
+    add('--window', type=int, default=32, metavar='N', help='guesses of a pass (default 32)')
+    add('--most-tokens', type=int, default=256, metavar='N', help='of an answer (default 256)')
+    add('--dtype', default='auto', help='auto, bf16, fp16 or fp32')
+    add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add('--threads', type=int, default=0, metavar='N', help='of the CPU (default one a core)')
+    add('--save-schedule', metavar='FILE', help='write how many tokens each pass yielded')
+    add('--shape', metavar='SIZE', help='0.5B, 3B or 7B: random weights instead of a CHECKPOINT')
+    add('--schedule', metavar='FILE', help='with --shape: the passes to replay')
+    add('--quick', action='store_true', help='a few answers only')
+    add('--out', metavar='DIR', default='out/benchmark', help='default out/benchmark')
+    parser.set_defaults(run=_benchmark)
 
 
 def _add_world(parser: argparse.ArgumentParser) -> None:

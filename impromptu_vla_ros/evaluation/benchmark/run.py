@@ -109,7 +109,11 @@ def _measure(
 
 def _models(arguments: Namespace) -> list[tuple[str, LocalModel, bool]]:
     """Return each engine's name, model, and whether it keeps single precision."""
-    decoding = {'window': arguments.window, 'device': arguments.device}
+    decoding = {
+        'window': arguments.window,
+        'most_tokens': arguments.most_tokens,
+        'device': arguments.device,
+    }
     models = []
     if arguments.checkpoint:
         given = {'checkpoint': arguments.checkpoint, 'dtype': arguments.dtype, **decoding}

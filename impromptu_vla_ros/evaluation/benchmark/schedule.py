@@ -93,7 +93,7 @@ def replayed(engine: Engine, prompt: Prompt, schedule: Schedule, accepted: Seque
     window = guess((), header=schedule.header)
     first = read(acting, prompt, features, window)
     times.append(perf_counter())
-    limits = Limits(END, count, schedule.window)
+    limits = Limits(END, count + schedule.window, schedule.window)
     written = decode(acting, prompt, first, window, limits, guess, watched=DIGITS)
     times.append(perf_counter())
     if written.accepted != tuple(accepted):
