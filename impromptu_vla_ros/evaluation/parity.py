@@ -26,7 +26,7 @@ from impromptu_vla_ros.models.local import LocalModel
 from impromptu_vla_ros.models.manifest import MANIFEST, sha256
 from impromptu_vla_ros.models.onnx_engine import open_graphs
 from impromptu_vla_ros.models.onnx_sessions import choose_device
-from impromptu_vla_ros.models.parity import Parity
+from impromptu_vla_ros.models.parity import REPORT, Parity
 from impromptu_vla_ros.models.positions import following
 from impromptu_vla_ros.models.prompting import prepare
 
@@ -58,7 +58,8 @@ def run(arguments: Namespace) -> int:
     if arguments.build_engines:
         open_graphs(out, manifest, device)
         print(f'engines for {device} are built in {out}')
-        return 0
+        if (out / REPORT).is_file():
+            return 0
     asked = _questions(arguments, dialect)
     with tqdm(total=2 * len(asked), desc='the checkpoint answers') as progress:
         options = {'subfolder': place[0], 'revision': place[1], 'dtype': 'fp32'}

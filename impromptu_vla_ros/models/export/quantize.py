@@ -45,9 +45,7 @@ def quantize(path: Path, target: Path, bits: int, finer: str = '') -> None:
 
 def _quantized(model: Any, bits: int, left: list[str]) -> Any:
     """Return the graph with all weights of products quantized, but those of some nodes."""
-    library: Any = import_module('onnxruntime.quantization.matmul_nbits_quantizer')
-    library.logger.setLevel(logging.WARNING)
-    quantizer = library.MatMulNBitsQuantizer(
+    quantizer = _library().MatMulNBitsQuantizer(
         model,
         bits=bits,
         block_size=BLOCK,
@@ -57,3 +55,13 @@ def _quantized(model: Any, bits: int, left: list[str]) -> Any:
     )
     quantizer.process()
     return quantizer.model.model
+
+
+def _library() -> Any:
+    """Return the quantizer, without the logging that its import sets up for all libraries."""
+    root = logging.getLogger()
+    level, known = root.level, list(root.handlers)
+    library = import_module('onnxruntime.quantization.matmul_nbits_quantizer')
+    root.setLevel(level)
+    root.handlers[:] = known
+    return library
