@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from impromptu_vla_ros.core.codec import coordinates
+from impromptu_vla_ros.core.codec import coordinates, decode_trajectory
+from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.settings import setting
-from impromptu_vla_ros.core.structs import Digits, FloatArray
+from impromptu_vla_ros.core.structs import Answer, Digits, FloatArray
 from impromptu_vla_ros.core.template import MOST_DIGITS
 
 # Numbers are rounded to a centimetre: what is written is this near, m.
@@ -52,6 +53,20 @@ class Confidence:
         unit='m',
         limits=(0.0, 100.0),
     )
+
+
+def answer_deviations(dialect: Dialect, answer: Answer, scale: float) -> FloatArray | None:
+    """
+    Return the standard deviation of each waypoint, (n,) m times `scale`; None where untold.
+
+    Samples tell it where there are any, for they hold what the digits can only be asked of one
+    by one; else the digits do. Raise AnswerError for an answer without waypoints.
+    """
+    if len(answer.samples) > 1:
+        return scale * spread([decode_trajectory(dialect, text).points for text in answer.samples])
+    if answer.digits is not None:
+        return scale * waypoint_deviations(answer.text, answer.digits)
+    return None
 
 
 def waypoint_deviations(answer: str, digits: Digits) -> FloatArray:

@@ -14,7 +14,7 @@ from impromptu_vla_ros.core import codec, drafting, motion
 from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
 from impromptu_vla_ros.core.caution import cautious
 from impromptu_vla_ros.core.codec import AnswerError, PromptState
-from impromptu_vla_ros.core.confidence import Confidence
+from impromptu_vla_ros.core.confidence import Confidence, answer_deviations
 from impromptu_vla_ros.core.deadline import Deadline, Level
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.drafting import MotionDraft
@@ -169,8 +169,7 @@ class Planner:
             observation.anchor,
             observation.frame_id,
             speed,
-            answer.digits,
-            self.confidence.scale,
+            answer_deviations(question.level.dialect, answer, self.confidence.scale),
         )
         return replace(told, latencies=dict(answer.latencies))
 

@@ -239,7 +239,8 @@ class Answer:
     A model's text, with the seconds that each stage took and the tokens it wrote.
 
     `accepted` are the tokens that each pass of a drafting decoder yielded, the prefill's one
-    first; empty where nobody counts. `digits` is None where the model does not tell.
+    first; empty where nobody counts. `digits` is None where the model does not tell. `samples`
+    are other answers, drawn by their probability.
     """
 
     text: str
@@ -247,6 +248,7 @@ class Answer:
     tokens: int = 0
     accepted: tuple[int, ...] = ()
     digits: Digits | None = None
+    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from impromptu_vla_ros.core import codec, motion
-from impromptu_vla_ros.core.confidence import waypoint_deviations
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.core.structs import Digits, FloatArray, Plan, Pose
+from impromptu_vla_ros.core.structs import FloatArray, Plan, Pose
 
 
 def told_plan(
@@ -21,15 +20,14 @@ def told_plan(
     anchor: Pose,
     frame_id: str,
     speed: float,
-    digits: Digits | None = None,
-    scale: float = 1.0,
+    deviations: FloatArray | None = None,
 ) -> Plan:
     """
     Return what an answer says, its waypoints brought to the rear axle.
 
     `anchor` is base_link in `frame_id` at `stamp` (ns), the capture time; `speed` is the ego's
-    then, m/s, NaN where unknown. `digits` tell the deviations, times `scale`. Raise AnswerError
-    for an answer that says no trajectory.
+    then, m/s, NaN where unknown. `deviations` are those of the answer's waypoints, m. Raise
+    AnswerError for an answer that says no trajectory.
     """
     known = math.isfinite(speed)
     decoded = codec.decode_trajectory(dialect, answer)
@@ -39,10 +37,9 @@ def told_plan(
     first = speed if known else float(np.hypot(*relative[1, :2])) / trajectory.spacing
     speeds, accelerations, yaw_rates = motion.profile(relative, trajectory.spacing, first)
     xy = motion.from_frame(anchor, relative[:, :2])
-    deviations = np.full(len(relative), math.nan)
-    if digits is not None:
-        told = scale * waypoint_deviations(answer, digits)
-        deviations = np.append(0.0, told[len(told) - len(trajectory.points) :])
+    known_to = np.full(len(relative), math.nan)
+    if deviations is not None:
+        known_to = np.append(0.0, deviations[len(deviations) - len(trajectory.points) :])
     return Plan(
         stamp=stamp,
         frame_id=frame_id,
@@ -51,7 +48,7 @@ def told_plan(
         speeds=speeds,
         accelerations=accelerations,
         yaw_rates=yaw_rates,
-        deviations=deviations,
+        deviations=known_to,
         extended_from=len(relative),
         tier='fresh',
         violations=codec.implausibilities(trajectory),

@@ -24,6 +24,9 @@ from impromptu_vla_ros.models.positions import IntArray, following
 from impromptu_vla_ros.models.preprocessing import Patches
 from impromptu_vla_ros.models.prompting import Prompt
 
+# Rows, the row, its place in the answer and the tokens that may stand there → which does.
+Choose = Callable[['Rows', int, int, Sequence[int]], int]
+
 # The tokens written so far → those that may well follow.
 Guess = Callable[[Sequence[int], Sequence[int]], Sequence[int]]
 
@@ -140,13 +143,15 @@ def decode(
     guess: Guess | None = None,
     walk: Walk | None = None,
     watched: Sequence[int] = (),
+    choose: Choose | None = None,
 ) -> Written:
     """
     Return what the model writes behind a prompt that it has just read with a first `window`.
 
     `first` are the rows of that reading. `guess` is asked for what may follow, given the tokens
     written and what the pass before thought would follow them. With `walk` only the tokens of a
-    form are chosen, and then the end. Log-probabilities of the `watched` tokens are kept.
+    form are chosen, and then the end: the likeliest, or as `choose` does. Log-probabilities of
+    the `watched` tokens are kept.
     """
     start = engine.length - len(window)
     positions = following(prompt.positions, limits.most_tokens + limits.window + 1)
@@ -157,9 +162,10 @@ def decode(
     rows = first
     while True:
         best = rows.best().tolist()
-        chosen = (
-            _walked(rows, window, walk, limits.end) if walk else _run(best, window, limits.end)
-        )
+        if walk is None:
+            chosen = _run(best, window, limits.end)
+        else:
+            chosen = _walked(rows, window, walk, limits.end, len(written), choose)
         digits = [row for row, token in enumerate(chosen) if token in watched]
         if digits:
             places += [len(written) + row for row in digits]
@@ -187,12 +193,19 @@ def _run(best: Sequence[int], window: Sequence[int], end: int) -> list[int]:
     return list(best[: count + 1])
 
 
-def _walked(rows: Rows, window: Sequence[int], walk: Walk, end: int) -> list[int]:
+def _walked(
+    rows: Rows, window: Sequence[int], walk: Walk, end: int, place: int, choose: Choose | None
+) -> list[int]:
     """Return the same where only a form's tokens may be chosen."""
     chosen = []
     for row in range(len(window) + 1):
         allowed = walk.allowed()
-        token = rows.best_of(row, allowed) if len(allowed) else end
+        if not len(allowed):
+            token = end
+        elif choose is None:
+            token = rows.best_of(row, allowed)
+        else:
+            token = choose(rows, row, place + row, allowed)
         chosen.append(token)
         if token == end:
             break

@@ -69,8 +69,7 @@ class FormGuess:
 
 def walked(form: TemplateForm, tokens: Sequence[int]) -> Walk | None:
     """Return the walk that an answer's tokens have made, None where they left the form."""
-    start = len(form.header)
-    if list(tokens[:start]) != form.header:
+    if not form.begins(tokens):
         return None
     walk = form.walk()
-    return walk if all(walk.take(token) for token in tokens[start:]) else None
+    return walk if all(walk.take(token) for token in tokens[len(form.header) :]) else None

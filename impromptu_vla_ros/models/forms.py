@@ -62,6 +62,10 @@ class TemplateForm:
             self._learn({k: tokenizer.decode([k]) for k in ids}, ids[len(self.header) :])
         self.allowed = lru_cache(maxsize=None)(self._allowed)
 
+    def begins(self, tokens: Sequence[int]) -> bool:
+        """Tell whether an answer's tokens begin with the header."""
+        return list(tokens[: len(self.header)]) == self.header
+
     def walk(self) -> Walk:
         """Return a new walk, from behind the header to the end."""
         return _TemplateWalk(self)

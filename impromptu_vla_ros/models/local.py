@@ -20,6 +20,7 @@ from impromptu_vla_ros.models.forms import TemplateForm, Walk
 from impromptu_vla_ros.models.grammar import Grammar
 from impromptu_vla_ros.models.positions import following
 from impromptu_vla_ros.models.prompting import Prompt, prepare, token_id
+from impromptu_vla_ros.models.sampling import sampled
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Decoding:
     `drafts` are verified `window` tokens at a time; without them tokens come one by one.
     `constrained` answers always have the form of the query's template, or match its pattern,
     whatever the weights.
-    `most_tokens` bounds an answer: ten waypoints take 196.
+    `most_tokens` bounds an answer: ten waypoints take 196. So many `samples` are drawn beside
+    each answer that has its form.
     """
 
     drafts: bool = True
     constrained: bool = False
     window: int = 32
     most_tokens: int = 256
+    samples: int = 0
 
 
 class LocalModel:
@@ -60,11 +63,36 @@ class LocalModel:
             raise ModelError(f'no answer: {error}') from error
 
     def _answer(self, query: Query) -> Answer:
-        written, stages = self.write(query)
-        return self._said(written, self._form_of(query), stages)
+        prompt, written, stages = self._written(query)
+        form = self._form_of(query)
+        answer = self._said(written, form, stages)
+        if form is None or not self.decoding.samples or not form.begins(written.tokens):
+            return answer
+        started = perf_counter()
+        samples = self._drawn(query, form, _headed(prompt, form.header))
+        return replace(
+            answer,
+            samples=samples,
+            latencies={**stages, 'samples': perf_counter() - started},
+        )
+
+    def _drawn(self, query: Query, form: TemplateForm, headed: Prompt) -> tuple[str, ...]:
+        """Return other answers to what the engine has just read."""
+        if query.draft is None or not self.decoding.drafts:
+            guess: Guess = FormGuess(form)
+        else:
+            guess = DraftGuess(query.draft, form, self.tokenizer, self._end, headed=True)
+        drawn = [
+            sampled(self.engine, headed, form, self._limits(query), guess, seed)
+            for seed in range(self.decoding.samples)
+        ]
+        return tuple(self.tokenizer.decode([*form.header, *each.tokens]) for each in drawn)
 
     def write(self, query: Query) -> tuple[Written, dict[str, float]]:
         """Return the answer in tokens, and the seconds of each stage."""
+        return self._written(query)[1:]
+
+    def _written(self, query: Query) -> tuple[Prompt, Written, dict[str, float]]:
         times = [perf_counter()]
         prompt = prepare(query, self.tokenizer)
         times.append(perf_counter())
@@ -73,17 +101,17 @@ class LocalModel:
         form = self._form_of(query)
         bound = form if self.decoding.constrained else None
         header = tuple(bound.header) if bound is not None else ()
-        prompt = _headed(prompt, header)
+        headed = _headed(prompt, header)
         guess = self.guess(query, form)
         window = self._first_window(guess, form)
-        first = read(self.engine, prompt, features, window)
+        first = read(self.engine, headed, features, window)
         times.append(perf_counter())
         written = decode(
             self.engine,
-            prompt,
+            headed,
             first,
             window,
-            Limits(self._end, self.decoding.most_tokens, query.window or self.decoding.window),
+            self._limits(query),
             guess,
             bound.walk() if bound is not None else self._free_walk(query),
             form.digits if form is not None else (),
@@ -91,7 +119,11 @@ class LocalModel:
         written = _behind(header, written)
         times.append(perf_counter())
         stages = dict(zip(('preprocess', 'encode', 'prefill', 'decode'), np.diff(times).tolist()))
-        return written, stages
+        return prompt, written, stages
+
+    def _limits(self, query: Query) -> Limits:
+        window = query.window or self.decoding.window
+        return Limits(self._end, self.decoding.most_tokens, window)
 
     def _form_of(self, query: Query) -> TemplateForm | None:
         return self._form(query.template) if query.template is not None else None

@@ -144,6 +144,7 @@ def onnx_model(
     constrained: bool = False,
     window: int = 32,
     most_tokens: int = 256,
+    samples: int = 0,
 ) -> LocalModel:
     """
     Return a model that answers with the graphs in the folder `checkpoint`, greedily.
@@ -156,7 +157,7 @@ def onnx_model(
     folder = Path(checkpoint).expanduser()
     manifest = read_manifest(folder)
     check_parity(folder, drift_limit)
-    decoding = Decoding(drafts, constrained, window, most_tokens)
+    decoding = Decoding(drafts, constrained, window, most_tokens, samples)
     return open_graphs(folder, manifest, choose_device(device, threads), decoding)
 
 

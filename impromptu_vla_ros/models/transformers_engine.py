@@ -130,6 +130,7 @@ def transformers_model(
     constrained: bool = False,
     window: int = 32,
     most_tokens: int = 256,
+    samples: int = 0,
 ) -> LocalModel:
     """
     Return a model that answers with a Qwen2.5-VL checkpoint, greedily.
@@ -151,7 +152,8 @@ def transformers_model(
     with explained(torch, place, f'cannot load {files.name}'):
         network = files.network(kind).to(place)
     engine = TorchEngine(torch, transformers, network)
-    return LocalModel(engine, tokenizer, Decoding(drafts, constrained, window, most_tokens))
+    decoding = Decoding(drafts, constrained, window, most_tokens, samples)
+    return LocalModel(engine, tokenizer, decoding)
 
 
 def choose(torch: Any, device: str, dtype: str) -> tuple[Any, Any]:

@@ -54,6 +54,7 @@ def load_model(parameters: ModelParameters) -> Model:
             dtype=parameters.dtype,
             device=parameters.device,
             constrained=parameters.constrained,
+            samples=parameters.samples,
         )
     if parameters.name == 'onnx':
         _need(parameters.checkpoint, 'model.checkpoint', 'onnx')
@@ -64,6 +65,7 @@ def load_model(parameters: ModelParameters) -> Model:
             threads=parameters.threads,
             drift_limit=parameters.drift_limit,
             constrained=parameters.constrained,
+            samples=parameters.samples,
         )
     if parameters.name == 'chat_server':
         return create_model(

@@ -75,6 +75,12 @@ class ModelParameters:
         "Let the model write only what the dialect's form allows; for transformers and onnx.",
         'Every answer is a trajectory then, and a model that lost its words goes unnoticed.',
     )
+    samples: int = setting(
+        0,
+        'Answers drawn beside each one: their spread tells deviations; for transformers, onnx.',
+        'Costs the passes of as many answers; 0: the digits tell them.',
+        limits=(0, 64),
+    )
     answers: str = setting('', 'JSONL file of recorded answers; for recorded.')
     url: str = setting(
         'http://127.0.0.1:8000/v1',

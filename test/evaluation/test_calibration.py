@@ -10,6 +10,7 @@ import pytest
 
 from impromptu_vla_ros import cli
 from impromptu_vla_ros.core import codec
+from impromptu_vla_ros.core.confidence import waypoint_deviations
 from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.core.metrics import DrivenPath
 from impromptu_vla_ros.core.structs import NANOSECONDS, Digits, Pose
@@ -79,9 +80,8 @@ def replayed(deviation_at=None):
     rows = np.full((len(places), 10), math.log(0.1))
     digits = Digits(np.array(places), rows)
     stamp = 2 * NANOSECONDS
-    told = told_plan(
-        DIALECTS['kitti'], text, stamp, Pose(10.0, 0.0, 0.0), 'odom', 5.0, deviation_at and digits
-    )
+    known = waypoint_deviations(text, digits) if deviation_at else None
+    told = told_plan(DIALECTS['kitti'], text, stamp, Pose(10.0, 0.0, 0.0), 'odom', 5.0, known)
     return ReplayResult('', DIALECTS['kitti'], DrivenPath(stamps, poses), (), (), {stamp: told})
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from impromptu_vla_ros.models.decoding import Limits, NumpyRows, decode, read
 from impromptu_vla_ros.models.prompting import Prompt
+from impromptu_vla_ros.models.sampling import Draw
 
 VOCABULARY, END = 12, 11
 PROMPT = Prompt(np.arange(5), np.tile(np.arange(5), (3, 1)), ())
@@ -173,3 +174,21 @@ def test_rows_by_hand():
     assert rows.best().tolist() == [2, 0]
     assert rows.best_of(0, (0, 1)) == 1
     assert np.allclose(np.exp(rows.log_probabilities([1], (2, 0))), [[0.2, 0.4]])
+
+
+def test_draws_follow_the_probabilities():
+    rows = NumpyRows(np.log(np.array([[6, 3, 1, 90]], np.float32)))
+    drawn = [Draw(seed)(rows, 0, 7, (0, 1, 2)) for seed in range(2000)]
+    shares = np.bincount(drawn) / len(drawn)
+    # Within four standard deviations.
+    np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=4 * np.sqrt(0.25 / 2000))
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_guesses_have_no_say_in_a_draw(seed):
+    random = Random(seed)
+    alone, _ = run(walk=Alternating(), choose=Draw(seed))
+    guessed, _ = run(
+        lambda *_: [random.randrange(10) for _ in range(5)], walk=Alternating(), choose=Draw(seed)
+    )
+    assert alone.tokens == guessed.tokens
