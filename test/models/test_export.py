@@ -193,7 +193,7 @@ def test_too_little_memory(tiny_checkpoint, tmp_path, monkeypatch, error):
 
 
 def test_missing_libraries(tiny_checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'onnx_ir', None)
+    monkeypatch.setitem(sys.modules, 'onnxscript', None)
     with pytest.raises(ModelError, match=r"pip install 'impromptu_vla_ros\[export\]'"):
         export_checkpoint(str(tiny_checkpoint), tmp_path / 'out')
 

@@ -29,6 +29,7 @@ PACKAGE_OF = {
     'cv_bridge': None,
     'msgpack': None,
     'numpy': 'python3-numpy',
+    'onnxscript': None,
     'rosbags': None,
     'safetensors': None,
     'tokenizers': None,

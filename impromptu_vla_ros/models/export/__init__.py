@@ -35,7 +35,7 @@ from impromptu_vla_ros.models.manifest import (
 FORMATS = ('fp32', 'fp16', 'int8', 'int4')
 # Bytes of a weight in a product, with the scales and zero points of its block.
 SIZES = {'fp32': 4.0, 'fp16': 2.0, 'int8': 1.2, 'int4': 0.7}
-LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'onnx_ir', 'onnxscript')
+LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'onnxscript')
 PARTIAL = '.partial'
 
 

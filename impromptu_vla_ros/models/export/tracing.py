@@ -37,7 +37,7 @@ class Traceable:
 
 
 def trace(graph: Traceable) -> Any:
-    """Return the function as a model of onnx_ir, its weights still those of torch."""
+    """Return the function as a model of onnxscript, its weights still those of torch."""
     import torch
 
     with _silent():
@@ -60,12 +60,12 @@ def save(model: Any, path: Path, embedding: Path | None = None) -> None:
 
     With an `embedding` file the head is not written: the graph refers to that, which has it.
     """
-    import onnx_ir
+    from onnxscript import ir
 
     weights = model.graph.initializers
     if embedding is not None:
         held = weights[HEAD].const_value
-        weights[HEAD].const_value = onnx_ir.ExternalTensor(
+        weights[HEAD].const_value = ir.ExternalTensor(
             embedding.name,
             _npy_header(embedding),
             held.nbytes,
@@ -79,12 +79,12 @@ def save(model: Any, path: Path, embedding: Path | None = None) -> None:
         for weight in weights.values()
         if not (weight.name == HEAD and embedding) and weight.const_value.nbytes >= LEAST_EXTERNAL
     ]
-    written = onnx_ir.external_data.convert_tensors_to_external(
+    written = ir.external_data.convert_tensors_to_external(
         [weight.const_value for weight in external], path.parent, f'{path.name}.data'
     )
     for weight, tensor in zip(external, written):
         weight.const_value = tensor
-    onnx_ir.save(model, path)
+    ir.save(model, path)
 
 
 def _module(graph: Traceable) -> Any:
