@@ -102,7 +102,7 @@ def _shape(arguments: Namespace) -> tuple[str, list[Measured]]:
 def _measure(
     compared: Sequence[Way], queries: Sequence[Any], arguments: Namespace
 ) -> list[Measured]:
-    total = len(compared) * (len(queries) + 1)
+    total = len(compared) * (len(queries) + 2)
     with tqdm(total=total, desc='answers', disable=None) as bar:
         return measure(compared, queries, arguments.device.startswith('cuda'), bar.update)
 
