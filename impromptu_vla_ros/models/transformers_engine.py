@@ -23,6 +23,7 @@ from impromptu_vla_ros.models.prompting import token_id
 
 # The oldest that was run; before 4.56 from_pretrained knows no `dtype`.
 OLDEST_TRANSFORMERS = (4, 57)
+ROWS_AT_ONCE = 8
 DTYPES = {'bf16': 'bfloat16', 'fp16': 'float16', 'fp32': 'float32'}
 
 
@@ -43,9 +44,12 @@ class TorchRows:
 
     def log_probabilities(self, rows: Sequence[int], ids: Sequence[int]) -> FloatArray:
         """Return the log-probabilities of some tokens in some rows."""
-        logits = self.logits[list(rows)].float()
-        sure = logits[:, list(ids)] - logits.logsumexp(dim=1, keepdim=True)
-        return np.asarray(sure.cpu().numpy(), float)
+        sure = []
+        # Few at a time: a whole vocabulary in single precision is 0.6 MB a row.
+        for some in self.torch.tensor(list(rows)).split(ROWS_AT_ONCE):
+            logits = self.logits[some].float()
+            sure.append(logits[:, list(ids)] - logits.logsumexp(dim=1, keepdim=True))
+        return np.asarray(self.torch.cat(sure).cpu().numpy(), float)
 
 
 class TorchEngine:
