@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Threads of torch that wait for each other spin, which takes seconds where cores are shared.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
 BESIDE = Path(__file__).parents[2] / 'shared' / 'data'
 
 

@@ -2,23 +2,38 @@
 """Constrained answers of random weights, whose own words are nonsense."""
 
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from impromptu_vla_ros.core.codec import answer_template, decode_trajectory
+from impromptu_vla_ros.core.confidence import answer_deviations
 from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.core.drafting import MotionDraft
 from impromptu_vla_ros.models import create_model
 from impromptu_vla_ros.models.local import Decoding, LocalModel
 
-pytest.importorskip('transformers', reason='needs the extra impromptu_vla_ros[torch]')
+torch = pytest.importorskip('torch', reason='needs the extra impromptu_vla_ros[torch]')
+transformers = pytest.importorskip('transformers', reason='as above')
+PLANNER = Path(__file__).resolve().parent.parent / 'data' / 'tiny_planner'
 
 
 @pytest.fixture(scope='module')
-def free(tiny_checkpoint):
-    return create_model('transformers', checkpoint=str(tiny_checkpoint), device='cpu')
+def free(tmp_path_factory):
+    """Weights of no training at all, in the shape and with the words of the tiny planner."""
+    folder = shutil.copytree(PLANNER, tmp_path_factory.mktemp('random') / 'planner')
+    torch.manual_seed(0)
+    network = transformers.Qwen2_5_VLForConditionalGeneration(
+        transformers.Qwen2_5_VLConfig.from_pretrained(folder)
+    )
+    for weight in network.parameters():
+        if weight.dim() > 1:
+            torch.nn.init.normal_(weight, std=0.3)
+    network.save_pretrained(folder)
+    return create_model('transformers', checkpoint=str(folder), device='cpu')
 
 
 @pytest.fixture(scope='module')
@@ -66,3 +81,19 @@ def test_a_free_answer_matches_its_pattern(bound, query):
     plan = '(ACCELERATE|KEEP|STOP)(, (LEFT|RIGHT|STRAIGHT))?'
     assert re.fullmatch(plan, bound.answer(replace(query(), pattern=plan)).text)
     assert bound.answer(query()).tokens > 8
+
+
+def test_samples_have_the_form_and_are_the_same_again(free, bound, query):
+    drawing = LocalModel(free.engine, free.tokenizer, Decoding(constrained=True, samples=3))
+    first, again = (drawing.answer(asked(query, 'kitti', 2, drafted)) for drafted in (True, False))
+    assert first.text == bound.answer(asked(query, 'kitti', 2, True)).text
+    assert first.samples == again.samples
+    assert len({first.text, *first.samples}) == 4
+    for text in first.samples:
+        assert re.fullmatch(answer_template(DIALECTS['kitti']).pattern, text)
+    assert np.isfinite(answer_deviations(DIALECTS['kitti'], first, 1.0)).all()
+
+
+def test_nothing_is_drawn_beside_an_answer_without_form(free, query):
+    drawing = LocalModel(free.engine, free.tokenizer, Decoding(samples=3, most_tokens=24))
+    assert drawing.answer(asked(query, 'kitti', 2, True)).samples == ()
