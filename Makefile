@@ -45,7 +45,7 @@ slow:  ## Run the tests that are left out of `make test` because they are slow
 
 soak:  ## Drive 10 minutes, or SOAK_SECONDS, with a slow, failing model; out/soak.html tells of it
 	@scripts/setup.sh test $(EXTRAS)
-	@$(ENTER); SOAK_SECONDS=$${SOAK_SECONDS:-600} python -m pytest -m slow -s test/soak
+	@$(ENTER); SOAK_SECONDS=$${SOAK_SECONDS:-600} SOAK_ANSWERS=1000 python -m pytest -m slow -s test/soak
 
 benchmark benchmark-smoke:  ## Run all benchmarks, or each for a moment only
 	@scripts/setup.sh test $(EXTRAS)

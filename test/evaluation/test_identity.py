@@ -2,12 +2,9 @@
 """
 The trained tiny checkpoint along real drives: drafts change no token, and save most passes.
 
-In the ordinary ring a few questions, and all of them among the slow ones.
+In the ordinary ring a few questions, and many of them among the slow ones.
 """
 
-import gc
-import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +20,7 @@ from impromptu_vla_ros.models.prompting import prepare
 PLANNER = Path(__file__).parents[1] / 'data' / 'tiny_planner'
 BAGS = ('kitti_odo00', 'kitti_odo06', 'kitti_raw_queue_stop')
 DIALECT_NAMES = ('kitti', 'nuscenes')
-FEW, AT_LEAST = 16, 200
+FEW, SOME, MANY = 16, 64, 200
 # Of ten points: the issue's measure.
 MOST_PASSES = 20
 # Of logits of single precision that are about 10, and the share of answers with such a tie.
@@ -64,7 +61,7 @@ def asked(data):
         name: [query for path in folders for query in questions(path, DIALECTS[name])]
         for name in DIALECT_NAMES
     }
-    assert sum(map(len, found.values())) >= AT_LEAST
+    assert all(len(queries) >= MANY // 2 for queries in found.values())
     return found
 
 
@@ -125,9 +122,10 @@ def test_the_answers_of_the_graphs_are_those_of_generate(planner, graphs, few):
 def test_every_answer_is_that_of_generate(planner, graphs, asked):
     model = graphs('fp32')
     for name in DIALECT_NAMES:
-        greedy = runs(planner, GENERATE, asked[name])
-        hold(planner, greedy, runs(planner, DRAFTS, asked[name]), asked[name])
-        hold(planner, greedy, runs(model, DRAFTS, asked[name]), asked[name])
+        queries = spread(asked[name], MANY // 2)
+        greedy = runs(planner, GENERATE, queries)
+        hold(planner, greedy, runs(planner, DRAFTS, queries), queries)
+        hold(planner, greedy, runs(model, DRAFTS, queries), queries)
 
 
 @pytest.mark.slow
@@ -136,27 +134,6 @@ def test_every_answer_is_that_of_generate(planner, graphs, asked):
 def test_every_answer_of_coarser_graphs_is_their_own_greedy_one(graphs, asked, weights):
     model = graphs(weights)
     for name in DIALECT_NAMES:
-        greedy = runs(model, PLAIN, asked[name])
-        hold(model, greedy, runs(model, DRAFTS, asked[name]), asked[name])
-
-
-def resident():
-    """Return the bytes of this process in memory."""
-    gc.collect()
-    pages = Path('/proc/self/statm').read_text().split()[1]
-    return int(pages) * os.sysconf('SC_PAGE_SIZE')
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize('engine', ['torch', 'onnx'])
-def test_nothing_grows_from_answer_100_to_1000(planner, graphs, asked, engine):
-    model = planner if engine == 'torch' else graphs('fp32')
-    # Two tiles of the model's: 1000 answers in minutes. Answers stay whole.
-    small = [replace(query, most_pixels=56 * 56) for query in asked['nuscenes']]
-    for number in range(100):
-        model.answer(small[number % len(small)])
-    before = resident()
-    for number in range(100, 1000):
-        model.answer(small[number % len(small)])
-    assert resident() < 1.01 * before
+        queries = spread(asked[name], SOME // 2)
+        greedy = runs(model, PLAIN, queries)
+        hold(model, greedy, runs(model, DRAFTS, queries), queries)
