@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument('--quick', action='store_true', help='a few answers of the tiny one only')
     parser.add_argument('--checkpoint', default=str(PLANNER), help='instead of the tiny planner')
     parser.add_argument('--onnx', action='append', default=[], help='folder of its graphs, too')
-    parser.add_argument('--window', default='32', help='guesses of a pass (default 32)')
+    parser.add_argument('--window', default='16', help='guesses of a pass (default 16)')
     parser.add_argument('--out', type=Path, default=ROOT / 'out' / 'benchmark')
     arguments = parser.parse_args()
     if not Path(arguments.checkpoint).is_dir():

@@ -242,7 +242,7 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     add('--recordings', nargs='+', default=[], metavar='BAG', help='default: the shipped drive')
     add('--dialect', type=_names, default=['auto'], metavar='NAME,…', help='default auto')
     add('--questions', type=int, metavar='N', help='spread over all (default 20; of a shape 3)')
-    add('--window', type=int, default=32, metavar='N', help='guesses of a pass (default 32)')
+    add('--window', type=int, default=16, metavar='N', help='guesses of a pass (default 16)')
     add('--most-tokens', type=int, default=256, metavar='N', help='of an answer (default 256)')
     add('--dtype', default='auto', help='auto, bf16, fp16 or fp32')
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')

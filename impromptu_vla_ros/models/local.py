@@ -23,6 +23,16 @@ from impromptu_vla_ros.models.prompting import Prompt, prepare, token_id
 from impromptu_vla_ros.models.sampling import sampled
 
 
+def default_window(device: str) -> int:
+    """
+    Return how many guesses a pass verifies on a kind of device.
+
+    A CPU pays for each: of a 0.56 B network in bf16 on one core a pass over 17 rows took 278 ms,
+    over 33 rows 398 ms, and one over a single row 186 ms. A GPU waits for the weights meanwhile.
+    """
+    return 16 if device == 'cpu' else 32
+
+
 @dataclass(frozen=True)
 class Decoding:
     """
@@ -37,7 +47,7 @@ class Decoding:
 
     drafts: bool = True
     constrained: bool = False
-    window: int = 32
+    window: int = 16
     most_tokens: int = 256
     samples: int = 0
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.decoding import NumpyRows, Rows
-from impromptu_vla_ros.models.local import Decoding, LocalModel
+from impromptu_vla_ros.models.local import Decoding, LocalModel, default_window
 from impromptu_vla_ros.models.manifest import (
     DECODER,
     EMBEDDING,
@@ -142,7 +142,7 @@ def onnx_model(
     drift_limit: float = DRIFT_LIMIT,
     drafts: bool = True,
     constrained: bool = False,
-    window: int = 32,
+    window: int = 0,
     most_tokens: int = 256,
     samples: int = 0,
 ) -> LocalModel:
@@ -152,13 +152,16 @@ def onnx_model(
     `impromptu-vla export` writes such folders. `device` is auto, cpu, cuda, cuda:N, tensorrt or
     tensorrt:N; the CPU's `threads` are one a core where they are 0. Graphs whose waypoints are
     more than `drift_limit` m off those of their checkpoint are refused. The rest is as in
-    Decoding. Raises ModelError for what is missing, damaged or refused.
+    Decoding, a window of 0 as the device likes it. Raises ModelError for what is missing, damaged
+    or refused.
     """
     folder = Path(checkpoint).expanduser()
     manifest = read_manifest(folder)
     check_parity(folder, drift_limit)
+    place = choose_device(device, threads)
+    window = window or default_window(place.kind)
     decoding = Decoding(drafts, constrained, window, most_tokens, samples)
-    return open_graphs(folder, manifest, choose_device(device, threads), decoding)
+    return open_graphs(folder, manifest, place, decoding)
 
 
 def open_graphs(

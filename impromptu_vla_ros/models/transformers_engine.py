@@ -16,7 +16,7 @@ from impromptu_vla_ros.core.structs import FloatArray, InputError
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.chat import IMAGE_PAD
 from impromptu_vla_ros.models.checkpoint import Checkpoint
-from impromptu_vla_ros.models.local import Decoding, LocalModel
+from impromptu_vla_ros.models.local import Decoding, LocalModel, default_window
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches
 from impromptu_vla_ros.models.prompting import token_id
@@ -132,7 +132,7 @@ def transformers_model(
     device: str = 'auto',
     drafts: bool = True,
     constrained: bool = False,
-    window: int = 32,
+    window: int = 0,
     most_tokens: int = 256,
     samples: int = 0,
 ) -> LocalModel:
@@ -141,9 +141,9 @@ def transformers_model(
 
     `checkpoint` is a folder or a hub name (`organization/name`), `subfolder` and `revision`
     select inside it. `dtype` is bf16, fp16, fp32 or auto (bf16 on CUDA, fp32 on the CPU);
-    `device` is cpu, cuda, cuda:N or auto. The rest is as in Decoding. Weights come from
-    safetensors only and no code of a checkpoint is ever run. Raises ModelError where a library,
-    the checkpoint, a part of it or the device is missing.
+    `device` is cpu, cuda, cuda:N or auto. The rest is as in Decoding, a window of 0 as the device
+    likes it. Weights come from safetensors only and no code of a checkpoint is ever run. Raises
+    ModelError where a library, the checkpoint, a part of it or the device is missing.
     """
     torch, transformers, tokenizers = libraries()
     place, kind = choose(torch, device, dtype)
@@ -156,6 +156,7 @@ def transformers_model(
     with explained(torch, place, f'cannot load {files.name}'):
         network = files.network(kind).to(place)
     engine = TorchEngine(torch, transformers, network)
+    window = window or default_window(place.type)
     decoding = Decoding(drafts, constrained, window, most_tokens, samples)
     return LocalModel(engine, tokenizer, decoding)
 
