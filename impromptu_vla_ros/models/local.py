@@ -40,9 +40,8 @@ class Decoding:
 
     `drafts` are verified `window` tokens at a time; without them tokens come one by one.
     `constrained` answers always have the form of the query's template, or match its pattern,
-    whatever the weights.
-    `most_tokens` bounds an answer: ten waypoints take 196. So many `samples` are drawn beside
-    each answer that has its form.
+    whatever the weights. `most_tokens` bounds an answer: ten waypoints take 196. So many
+    `samples` are drawn beside each answer that has its form.
     """
 
     drafts: bool = True
@@ -113,7 +112,7 @@ class LocalModel:
         header = tuple(bound.header) if bound is not None else ()
         headed = _headed(prompt, header)
         guess = self.guess(query, form)
-        window = self._first_window(guess, form)
+        window = self._first_window(query, guess, form)
         first = read(self.engine, headed, features, window)
         times.append(perf_counter())
         written = decode(
@@ -151,12 +150,15 @@ class LocalModel:
             return FormGuess(form) if bound else None
         return DraftGuess(query.draft, form, self.tokenizer, self._end, bound)
 
-    def _first_window(self, guess: Guess | None, form: TemplateForm | None) -> Sequence[int]:
+    def _first_window(
+        self, query: Query, guess: Guess | None, form: TemplateForm | None
+    ) -> Sequence[int]:
         """Return what is verified while the prompt is read: the header beside a usual window."""
         if guess is None or form is None:
             return ()
         header = 0 if self.decoding.constrained else len(form.header)
-        return guess((), ())[: min(header + self.decoding.window, self.decoding.most_tokens - 1)]
+        limits = self._limits(query)
+        return guess((), ())[: min(header + limits.window, limits.most_tokens - 1)]
 
     def _said(
         self, written: Written, form: TemplateForm | None, stages: dict[str, float]

@@ -16,7 +16,7 @@ def test_an_unknown_model_is_refused_with_the_known_ones():
     message = "no model 'gpt': one of chat_server, kinematic, onnx, recorded, transformers"
     with pytest.raises(ModelError, match=message):
         create_model('gpt')
-    assert set(MODELS) == {'chat_server', 'kinematic', 'recorded', 'transformers'}
+    assert set(MODELS) == {'chat_server', 'kinematic', 'onnx', 'recorded', 'transformers'}
 
 
 @pytest.mark.parametrize(
