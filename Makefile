@@ -37,7 +37,9 @@ test:  ## Run ruff, mypy and all tests that take no more than minutes
 	@scripts/setup.sh test $(EXTRAS)
 	@$(ENTER); ruff check .
 	@$(ENTER); mypy
-	@$(ENTER); python -m pytest
+	@$(ENTER); python -m pytest || { test $$? = 1; \
+	  echo '== What failed once more, alone: a machine that stood still fails tests in real time'; \
+	  python -m pytest --last-failed --last-failed-no-failures none; }
 
 slow:  ## Run the tests that are left out of `make test` because they are slow
 	@scripts/setup.sh test $(EXTRAS)

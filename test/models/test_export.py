@@ -212,7 +212,7 @@ def test_what_the_graphs_cannot_do_is_refused(tiny_checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('weights', ['fp32', 'int4'])
+@pytest.mark.parametrize('weights', ['fp32'])
 def test_a_larger_checkpoint(tmp_path, query, weights):
     """100 M parameters, with a head of its own."""
     folder = build_tiny_checkpoint(tmp_path / 'medium', **MEDIUM)
