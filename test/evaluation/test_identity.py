@@ -2,7 +2,7 @@
 """
 The trained tiny checkpoint along real drives: drafts change no token, and save most passes.
 
-In the ordinary ring a few questions, and many of them among the slow ones.
+In the ordinary ring a few questions, and many of them in the soak.
 """
 
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_the_answers_of_the_graphs_are_those_of_generate(planner, graphs, few):
     hold(planner, greedy, runs(graphs('fp32'), DRAFTS, queries), queries)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_every_answer_is_that_of_generate(planner, graphs, asked):
     model = graphs('fp32')
@@ -128,7 +128,7 @@ def test_every_answer_is_that_of_generate(planner, graphs, asked):
         hold(planner, greedy, runs(model, DRAFTS, queries), queries)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize('weights', ['int8', 'int4'])
 def test_every_answer_of_coarser_graphs_is_their_own_greedy_one(graphs, asked, weights):

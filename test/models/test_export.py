@@ -211,8 +211,8 @@ def test_what_the_graphs_cannot_do_is_refused(tiny_checkpoint, tmp_path):
         export_checkpoint(str(copy), tmp_path / 'out')
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('weights', ['fp32'])
+@pytest.mark.soak
+@pytest.mark.parametrize('weights', ['fp32', 'fp16', 'int8', 'int4'])
 def test_a_larger_checkpoint(tmp_path, query, weights):
     """100 M parameters, with a head of its own."""
     folder = build_tiny_checkpoint(tmp_path / 'medium', **MEDIUM)

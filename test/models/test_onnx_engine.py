@@ -292,7 +292,7 @@ def test_graphs_of_integers_are_not_for_tensorrt(graphs, monkeypatch):
         load(graphs, device='tensorrt')
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_nothing_grows(graphs, query):
     psutil = pytest.importorskip('psutil')
     report(graphs)
