@@ -71,7 +71,7 @@ def runs(model, name, queries):
     return Measured(way, [way.answer(query) for query in queries])
 
 
-def hold(model, greedy, drafted, queries):
+def hold(model, greedy, drafted, queries, most_passes=MOST_PASSES):
     """
     Hold the answers with drafts against the greedy ones: every token, and few passes.
 
@@ -79,7 +79,7 @@ def hold(model, greedy, drafted, queries):
     may be chosen: rare, and never more than a step of rounding apart.
     """
     summary = summarize([greedy, drafted])[1]
-    assert summary['passes']['mean'] <= MOST_PASSES
+    assert summary['passes']['mean'] <= most_passes
     ties = [
         near_tie(model, query, a.tokens, b.tokens)
         for query, a, b in zip(queries, greedy.runs, drafted.runs)
@@ -136,4 +136,5 @@ def test_every_answer_of_coarser_graphs_is_their_own_greedy_one(graphs, asked, w
     for name in DIALECT_NAMES:
         queries = spread(asked[name], SOME // 2)
         greedy = runs(model, PLAIN, queries)
-        hold(model, greedy, runs(model, DRAFTS, queries), queries)
+        # Coarse weights lose the thread more often, and then accept little.
+        hold(model, greedy, runs(model, DRAFTS, queries), queries, 2 * MOST_PASSES)
