@@ -27,7 +27,7 @@ from impromptu_vla_ros.models.prompting import Prompt
 # Rows, the row, its place in the answer and the tokens that may stand there → which does.
 Choose = Callable[['Rows', int, int, Sequence[int]], int]
 
-# The tokens written so far → those that may well follow.
+# The tokens written and what the pass before thought behind them → those that may well follow.
 Guess = Callable[[Sequence[int], Sequence[int]], Sequence[int]]
 
 
@@ -120,8 +120,8 @@ class Limits:
     """`end` ends an answer, `most_tokens` bound it, `window` are the guesses of one pass."""
 
     end: int
-    most_tokens: int = 256
-    window: int = 32
+    most_tokens: int
+    window: int
 
 
 def read(

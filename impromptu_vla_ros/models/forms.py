@@ -30,10 +30,6 @@ class Walk(Protocol):
         """Go on by one token; return False, and stay, where it may not come next."""
         ...
 
-    def back(self, steps: int) -> None:
-        """Take back the newest tokens."""
-        ...
-
 
 class TemplateForm:
     """
@@ -131,22 +127,18 @@ class TemplateForm:
 class _TemplateWalk:
     def __init__(self, form: TemplateForm) -> None:
         self._form = form
-        self._states: list[State] = [(0, '')]
+        self._state: State = (0, '')
 
     def allowed(self) -> Sequence[int]:
-        return self._form.allowed(self._states[-1])
+        return self._form.allowed(self._state)
 
     def take(self, token: int) -> bool:
         text = self._form.tokens.get(token)
-        following = self._form.after(self._states[-1], text) if text else None
+        following = self._form.after(self._state, text) if text else None
         if following is None:
             return False
-        self._states.append(following)
+        self._state = following
         return True
-
-    def back(self, steps: int) -> None:
-        if steps:
-            del self._states[-steps:]
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

@@ -61,7 +61,3 @@ class GrammarWalk:
         """Go on by one token; return False, and stay, where it may not come next."""
         fits = self._matcher.validate_tokens([token]) == 1
         return bool(fits and self._matcher.consume_token(token))
-
-    def back(self, steps: int) -> None:
-        """Take back the newest tokens."""
-        self._matcher.rollback(steps)

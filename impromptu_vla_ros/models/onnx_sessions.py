@@ -122,9 +122,7 @@ def explained(failure: str) -> Iterator[None]:
         raise
     except Exception as error:
         text = str(error).replace('\n', ' ')
-        if isinstance(error, MemoryError) or re.search(
-            r'(?i)bad_?alloc|out of memory|alloc', text
-        ):
+        if isinstance(error, MemoryError) or re.search(r'(?i)out of memory|alloc', text):
             raise ModelError(
                 f'{failure}: out of memory ({text}); use int8 or int4 weights, or fewer cameras'
             ) from error

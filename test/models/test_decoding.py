@@ -27,9 +27,6 @@ class Hashing:
     def length(self):
         return len(self.read)
 
-    def encode(self, picture):
-        raise NotImplementedError
-
     def prefill(self, ids, features, positions, rows=1):
         self.read = []
         return NumpyRows(self._rows(ids.tolist(), positions)[-rows:])
@@ -142,9 +139,6 @@ class Alternating:
         if fits:
             self.taken.append(token)
         return fits
-
-    def back(self, steps):
-        del self.taken[len(self.taken) - steps :]
 
 
 @pytest.mark.parametrize('seed', range(5))
