@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from impromptu_vla_ros.core.ego import EgoHistory
+from impromptu_vla_ros.core.navigation import COMMANDS
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
     Acceleration,
     CameraImage,
     InputError,
+    NavigationCommand,
     NotReady,
     Observation,
     Odometry,
@@ -24,7 +26,10 @@ from impromptu_vla_ros.core.timeline import Timeline
 # Older pictures can no longer be asked about, whatever their rate.
 FRAME_SPAN = 5.0
 
-Sample = CameraImage | Odometry | Acceleration | Steering | Velocity
+# Of commands only the newest counts, and the one before it for a picture that is older.
+COMMANDS_KEPT = 64
+
+Sample = CameraImage | Odometry | Acceleration | Steering | Velocity | NavigationCommand
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,22 @@ class ObservationBuffer:
             camera: Timeline(camera, FRAME_SPAN, self._limits.frames) for camera in cameras
         }
         self.ego = EgoHistory(spacing * (self._most - 1), wheelbase)
+        self.commands: Timeline[NavigationCommand] = Timeline(
+            'navigation_command', FRAME_SPAN, COMMANDS_KEPT
+        )
         self.resets = 0
         self._used = 0
 
     def observe(self, sample: Sample) -> None:
-        """Insert one sample; raise InputError for one without stamp or of an unasked camera."""
+        """Insert one sample; raise InputError for one without stamp or that nobody knows."""
         if isinstance(sample, CameraImage):
             if sample.camera not in self.frames:
                 raise InputError(f'camera {sample.camera!r} is none of {list(self.frames)}')
             jumped = self.frames[sample.camera].add(sample)
+        elif isinstance(sample, NavigationCommand):
+            if sample.command not in COMMANDS:
+                raise InputError(f'no command {sample.command!r}: one of {", ".join(COMMANDS)}')
+            jumped = self.commands.add(sample)
         else:
             jumped = self.ego.add(sample)
         if jumped:
@@ -87,6 +99,7 @@ class ObservationBuffer:
         for frames in self.frames.values():
             frames.clear()
         self.ego.clear()
+        self.commands.clear()
 
     def skews(self, camera: str, since: int) -> list[tuple[int, float]]:
         """
@@ -161,4 +174,6 @@ class ObservationBuffer:
         if isinstance(found, NotReady):
             return found
         states, anchor, frame_id = found
-        return Observation(image.stamp, tuple(images), states, anchor, frame_id)
+        told, _ = self.commands.around(image.stamp)
+        command = told.command if told is not None else ''
+        return Observation(image.stamp, tuple(images), states, anchor, frame_id, command)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.navigation import STRAIGHT
 from impromptu_vla_ros.core.structs import FloatArray, Trajectory
 from impromptu_vla_ros.core.template import Template
 
@@ -141,14 +142,18 @@ def _signals(
 
 
 def encode_prompt(
-    dialect: Dialect, states: Sequence[PromptState], predicted: ArrayLike | None = None
+    dialect: Dialect,
+    states: Sequence[PromptState],
+    predicted: ArrayLike | None = None,
+    command: str = STRAIGHT,
 ) -> str:
     """
     Return the user text for a history, oldest state first, spaced by the dialect's spacing.
 
     Where any speed, acceleration or (if printed) steering is NaN, all states are positions
     only, the trained fallback. `predicted` (2, 2) are p(+0.5 s) and p(+1 s), needed by
-    forward-difference dialects. Raise ValueError for a history the dialect was not trained on.
+    forward-difference dialects. The navigation `command` is said by dialects that know it. Raise
+    ValueError for a history the dialect was not trained on.
     """
     if not dialect.min_states <= len(states) <= dialect.max_states:
         raise ValueError(
@@ -173,7 +178,8 @@ def encode_prompt(
         point = (state.x, state.y)
         position = '[0.0, 0.0]' if last else _position(dialect, point, dialect.fixed_prompt)
         entries.append(f'(t-{age:.1f}s) {position}{signals}')
-    return head + ', '.join(entries) + dialect.end
+    end = dialect.end.format(command=command) if dialect.commanded else dialect.end
+    return head + ', '.join(entries) + end
 
 
 def answer_header(dialect: Dialect) -> str:

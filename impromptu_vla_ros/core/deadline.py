@@ -69,7 +69,8 @@ class Level:
     def __str__(self) -> str:
         cameras = f'{len(self.dialect.cameras)} camera' + 's' * (len(self.dialect.cameras) > 1)
         rows = f', {self.window} rows a pass' if self.window else ''
-        return f'{cameras} of {self.most_pixels / TRAINED_PIXELS:.0%} of the pixels{rows}'
+        share = min(1.0, self.most_pixels / self.dialect.most_pixels)
+        return f'{cameras} of {share:.0%} of the pixels{rows}'
 
 
 def with_one_camera(dialect: Dialect, checkpoint: str) -> Dialect | None:
@@ -80,8 +81,9 @@ def with_one_camera(dialect: Dialect, checkpoint: str) -> Dialect | None:
 
 def levels(dialect: Dialect, least_pixels: int, fewer: Dialect | None = None) -> tuple[Level, ...]:
     """Return what may be asked instead, the best first; `fewer` has fewer cameras."""
-    pixels = [round(share * TRAINED_PIXELS) for share in SHARES]
-    allowed = [most for most in pixels if most >= least_pixels]
+    pixels = [round(share * dialect.most_pixels) for share in SHARES]
+    # Who was trained with fewer pixels than that sees no less than it was taught to.
+    allowed = [most for most in pixels if most >= min(least_pixels, dialect.most_pixels)]
     return tuple(Level(each, most) for each in (dialect, fewer) if each for most in allowed)
 
 

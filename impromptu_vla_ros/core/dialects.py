@@ -28,8 +28,10 @@ THREE_VIEWS = (
 # nuScenes' LIDAR_TOP lies 0.944 m (Singapore) or 0.986 m (Boston) ahead of the rear axle.
 LIDAR_TOP_AHEAD = 0.94
 
-# All were trained on pictures of no more pixels (image_max_pixels of the authors' trainer).
+# All of theirs were trained on pictures of no more pixels (image_max_pixels of their trainer).
 TRAINED_PIXELS = 512 * 512
+# A picture of 16:9 is 252 x 140 pixels then: 45 tokens, in which a car is seen 60 m ahead.
+NANO_PIXELS = 252 * 140
 
 
 class DialectError(ValueError):
@@ -48,8 +50,9 @@ class Dialect:
     `fixed_decimals` numbers are `%.2f`, the others the shortest form of the value rounded to
     two decimals. `position_decimals` are the roundings that positions in shortest form went
     through, one after the other, half to even. `first_waypoint` is the time of the answer's
-    first waypoint in `spacing`s: 1 is the future, 0 the current pose. Formats with `deployable`
-    false are recognized in training records, and refused for driving.
+    first waypoint in `spacing`s: 1 is the future, 0 the current pose. `end` may say the navigation
+    `{command}`. Pictures have `most_pixels` at most. Formats with `deployable` false are
+    recognized in training records, and refused for driving.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Dialect:
     spacing: float = 0.5
     end: str = '\n'
     image_filter: str = 'nearest'
+    most_pixels: int = TRAINED_PIXELS
     first_waypoint: int = 1
     deployable: bool = True
 
@@ -85,11 +89,18 @@ class Dialect:
         return self.spacing * (self.max_states - 1)
 
     @property
+    def commanded(self) -> bool:
+        """Return whether prompts say the navigation command."""
+        return '{command}' in self.end
+
+    @property
     def fingerprint(self) -> str:
         """Return eight hexadecimal digits that change with any part of the format."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
+
+NANO = 'nano'
 
 _STATUS = 'Provided are the previous ego vehicle status recorded'
 _STATUSES = 'Provided are the previous ego vehicle statuses recorded'
@@ -161,6 +172,20 @@ _ALL = (
         first_waypoint=0,
         deployable=False,
     ),
+    # Ours, of the model in the box: no published checkpoint was trained in it.
+    _impromptu(
+        NANO,
+        _FRONT,
+        FRONT_CAMERA,
+        timesteps=6,
+        waypoints=6,
+        min_states=1,
+        max_states=3,
+        signals='body',
+        end=". The navigation command is '{command}'.\n",
+        image_filter='bicubic',
+        most_pixels=NANO_PIXELS,
+    ),
 )
 
 DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
@@ -182,7 +207,7 @@ def dialect_of_checkpoint(checkpoint: str, cameras: int = 1) -> Dialect:
     Return the dialect a checkpoint was trained in, told by its folder's name.
 
     `*_finetune` are the nuScenes models; `*_AD` the Impromptu ones, `navsim` for three
-    cameras and `kitti` for one. Raise DialectError for any other name.
+    cameras and `kitti` for one; `nano` is ours. Raise DialectError for any other name.
     """
     name = checkpoint.rstrip('/').rsplit('/', 1)[-1]
     if name.endswith('_finetune'):
@@ -191,6 +216,8 @@ def dialect_of_checkpoint(checkpoint: str, cameras: int = 1) -> Dialect:
         if cameras not in (1, 3):
             raise DialectError(f'checkpoint {checkpoint!r} takes 1 or 3 cameras, not {cameras}')
         return DIALECTS['navsim' if cameras == 3 else 'kitti']
+    if name == NANO:
+        return DIALECTS[NANO]
     raise DialectError(
         f'the name of checkpoint {checkpoint!r} ends neither in _finetune nor in _AD, so its '
         f'dialect is unknown: set dialect to one of {", ".join(DIALECTS)}'

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from impromptu_vla_ros.core import codec, drafting, motion
+from impromptu_vla_ros.core import codec, drafting, motion, navigation
 from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
 from impromptu_vla_ros.core.caution import cautious
 from impromptu_vla_ros.core.codec import AnswerError, PromptState
@@ -215,11 +215,16 @@ class Planner:
         return Query(
             stamp=observation.stamp,
             images=observation.images,
-            prompt=codec.encode_prompt(dialect, self._prompt_states(states), rolled[:2]),
+            prompt=codec.encode_prompt(
+                dialect,
+                self._prompt_states(states),
+                rolled[:2],
+                observation.command or navigation.STRAIGHT,
+            ),
             rollout=codec.encode_trajectory(dialect, first[: dialect.waypoints]),
             filter_name=dialect.image_filter,
             template=codec.answer_template(dialect),
-            most_pixels=level.most_pixels,
+            most_pixels=min(level.most_pixels, dialect.most_pixels),
             window=level.window,
             draft=MotionDraft(dialect, self._guessed(observation, times, first)),
         )

@@ -132,6 +132,14 @@ class Steering:
 
 
 @dataclass(frozen=True)
+class NavigationCommand:
+    """Where the route leads, from `stamp` (ns) on: one of core.navigation.COMMANDS."""
+
+    stamp: int
+    command: str
+
+
+@dataclass(frozen=True)
 class EgoState:
     """
     The ego at one instant, in the frame of the newest state of its history.
@@ -167,7 +175,7 @@ class Observation:
 
     `images` are in the dialect's order; `states` are oldest first, every 0.5 s, and the last
     lies at the origin. `anchor` is base_link in `frame_id` at `stamp`, the capture time of
-    the first picture.
+    the first picture. `command` is the navigation command then, '' if nobody said one.
     """
 
     stamp: int
@@ -175,6 +183,7 @@ class Observation:
     states: tuple[EgoState, ...]
     anchor: Pose
     frame_id: str
+    command: str = ''
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from drives import at, odometry, picture
 
 from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer
-from impromptu_vla_ros.core.structs import InputError, NotReady, Observation
+from impromptu_vla_ros.core.structs import InputError, NavigationCommand, NotReady, Observation
 
 THREE = ('front', 'front_right', 'front_left')
 
@@ -131,3 +131,25 @@ def test_a_camera_nobody_asked_for_is_refused():
 def test_an_unstamped_picture_is_refused():
     with pytest.raises(InputError, match='stamp is 0 ns'):
         buffer().observe(picture(-1_700_000_000))
+
+
+def test_a_picture_is_asked_about_with_the_command_of_its_time():
+    buf = buffer()
+    drive(buf, 4.0)
+    buf.observe(NavigationCommand(at(1.0), 'go straight'))
+    buf.observe(NavigationCommand(at(3.5), 'turn left'))
+    buf.observe(NavigationCommand(at(3.95), 'turn right'))
+    buf.observe(picture(3.9))
+    assert buf.take(at(4.0)).command == 'turn left'
+
+
+def test_without_a_command_there_is_none():
+    buf = buffer()
+    drive(buf, 4.0)
+    buf.observe(picture(3.9))
+    assert buf.take(at(4.0)).command == ''
+
+
+def test_an_unknown_command_is_refused():
+    with pytest.raises(InputError, match="no command 'fly': one of go straight"):
+        buffer().observe(NavigationCommand(at(1.0), 'fly'))

@@ -219,3 +219,11 @@ def test_zoe_steering_by_hand():
     # κ = 0.1/m: 16·atan(0.2588) = 16·0.25324 rad.
     assert codec.zoe_steering(0.1) == pytest.approx(4.0519, abs=1e-4)
     assert codec.zoe_steering(-0.1) == -codec.zoe_steering(0.1)
+
+
+def test_nano_says_the_navigation_command():
+    dialect = DIALECTS['nano']
+    states = [PromptState(0.0, 0.0, 5.0, 0.0, 0.0, 0.0)]
+    prompt = codec.encode_prompt(dialect, states, command='turn left')
+    assert prompt.endswith("Y 0.00 m/s. The navigation command is 'turn left'.\n")
+    assert "'go straight'" in codec.encode_prompt(dialect, states)

@@ -253,3 +253,9 @@ def test_with_one_camera_the_others_may_fail():
         deadline.late(deadline.level, 1.0)
     planner.observe(picture(2.9, 'front'))
     assert len(planner.ask(at(2.95)).images) == 1
+
+
+def test_who_was_trained_with_few_pixels_is_asked_with_all_of_them():
+    (level,) = levels(DIALECTS['nano'], 131072)
+    assert level.most_pixels == DIALECTS['nano'].most_pixels
+    assert str(level) == '1 camera of 100% of the pixels'

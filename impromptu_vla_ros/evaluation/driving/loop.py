@@ -14,6 +14,7 @@ from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.controller import Controller
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.driving import overlap
+from impromptu_vla_ros.core.navigation import navigation_command
 from impromptu_vla_ros.core.planner import Planner, Vehicle
 from impromptu_vla_ros.core.structs import (
     NANOSECONDS,
@@ -21,6 +22,7 @@ from impromptu_vla_ros.core.structs import (
     Answer,
     CameraImage,
     ControlCommand,
+    NavigationCommand,
     NotReady,
     Odometry,
     Plan,
@@ -103,7 +105,11 @@ class _Waiting:
 
 
 class Loop:
-    """One drive through a scenario on a stage; `run` it once."""
+    """
+    One drive through a scenario on a stage; `run` it once.
+
+    The expert drives where no `model` does; `between` may put something before who drives.
+    """
 
     def __init__(
         self,
@@ -112,6 +118,7 @@ class Loop:
         network: RoadNetwork,
         style: Style,
         model: Model | None = None,
+        between: Callable[[Model], Model] = lambda model: model,
     ) -> None:
         self._stage, self._scenario, self._style = stage, scenario, style
         dialect, vehicle = style.dialect, Vehicle(stage.wheelbase)
@@ -125,7 +132,8 @@ class Loop:
         self._expert = Expert(
             way, scenario.cruise, scenario.friction, dialect, stage.ego, self._sight.view
         )
-        self._model = model or self._expert
+        self._model = between(model or self._expert)
+        self._route = way.points[:, :2]
         self._lots = np.random.default_rng([scenario.seed, 7])
         self._waiting: _Waiting | None = None
         self._notes = Notes([actor.name for actor in scenario.actors])
@@ -180,6 +188,8 @@ class Loop:
         self._planner.observe(odometry)
         self._planner.observe(replace(scene.acceleration, stamp=now))
         self._planner.observe(replace(scene.steering, stamp=now))
+        command = navigation_command(self._route, odometry.pose, odometry.vx)
+        self._planner.observe(NavigationCommand(now, command))
         self._controller.observe(odometry)
 
     def _see(self, scene: Scene, odometry: Odometry, tick: int, on_picture: Any) -> bool:
