@@ -191,6 +191,8 @@ def _add_drive(parser: argparse.ArgumentParser) -> None:
     _add_model_options(parser)
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
     add('--latency', type=_floats, default=[0.0], metavar='S,…', help='of answers, simulated s')
+    sees = 'right (default), other, mirrored, black, no_history'
+    add('--sees', type=_names, default=['right'], metavar='WHAT,…', help=sees)
     add('--retiming', choices=('on', 'off', 'both'), default='on', help='off: laid on arrival')
     add('--world', default='kinematic', help='kinematic (default) or metadrive, started for this')
     add('--host', default='', help='of a CARLA server that runs already, instead of a world')

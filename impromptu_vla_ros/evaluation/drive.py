@@ -14,9 +14,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from impromptu_vla_ros.evaluation.driving.ablation import RIGHT, SEES
 from impromptu_vla_ros.evaluation.driving.case import Case, Result, finished
 from impromptu_vla_ros.evaluation.driving.scenarios import SCENARIOS
 from impromptu_vla_ros.evaluation.driving.team import drive_all
+from impromptu_vla_ros.evaluation.driving.worker import BLIND
 from impromptu_vla_ros.models import MODELS, ModelError
 
 NEURONCAP = ('stationary', 'frontal', 'side')
@@ -70,6 +72,9 @@ def cases_of(arguments: Namespace) -> list[Case]:
     for name in scenarios:
         if name not in SCENARIOS:
             raise DriveError(f'no scenario {name!r}: one of {", ".join(SCENARIOS)}')
+    for sees in arguments.sees:
+        if sees not in SEES:
+            raise DriveError(f'nobody sees {sees!r}: one of {", ".join(SEES)}')
     ways = {'on': [True], 'off': [False], 'both': [True, False]}[arguments.retiming]
     return [
         Case(
@@ -84,12 +89,15 @@ def cases_of(arguments: Namespace) -> list[Case]:
             host=arguments.host,
             port=arguments.port,
             pictures=arguments.pictures,
+            sees=sees,
         )
-        for model, latency, retiming, name, seed in product(
-            arguments.model, arguments.latency, ways, scenarios, arguments.seed
+        for model, sees, latency, retiming, name, seed in product(
+            arguments.model, arguments.sees, arguments.latency, ways, scenarios, arguments.seed
         )
         # Without a latency there is nothing to re-time but a tick.
-        if retiming or latency > 0.0 or arguments.retiming == 'off'
+        if (retiming or latency > 0.0 or arguments.retiming == 'off')
+        # Nor is it anything to the blind what they see.
+        and (sees == RIGHT or model not in BLIND)
     ]
 
 

@@ -27,7 +27,8 @@ class Case:
 
     `world` is one of ours, or, where `host` says so, a server that runs at `host` and `port`.
     With `pictures` the cameras see, and the front one's pictures are kept. `over` says what lies
-    between world and driver, nothing for the lockstep of one process.
+    between world and driver, nothing for the lockstep of one process. `sees` is what the model is
+    given instead of the `right` pictures and history: one of ablation.SEES.
     """
 
     scenario: str
@@ -42,6 +43,7 @@ class Case:
     port: int = 2000
     pictures: bool = False
     over: str = ''
+    sees: str = 'right'
 
     @property
     def key(self) -> str:
@@ -55,6 +57,7 @@ class Case:
         parts = [self.model, f'{self.latency:g} s']
         parts += [] if self.retiming else ['laid on arrival']
         parts += [] if self.dialect == 'auto' else [self.dialect]
+        parts += [] if self.sees == 'right' else [f'sees {self.sees}']
         parts += [f'over {self.over}'] if self.over else []
         parts += [self.host] if self.host else [self.world] if self.world != 'kinematic' else []
         return ', '.join(parts)

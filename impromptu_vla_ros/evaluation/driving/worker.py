@@ -12,12 +12,20 @@ import json
 import os
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import CameraImage
 from impromptu_vla_ros.dialect_choice import load_dialect
+from impromptu_vla_ros.evaluation.driving.ablation import (
+    Scenery,
+    ablated,
+    other_scene,
+    recorded_scenery,
+)
 from impromptu_vla_ros.evaluation.driving.case import Case, Result
 from impromptu_vla_ros.evaluation.driving.loop import Loop, Style
 from impromptu_vla_ros.evaluation.driving.scenarios import scenario
@@ -43,6 +51,7 @@ class Worker:
         self._out = out
         self._server: tuple[str, WorldServer] | None = None
         self._model: tuple[Any, Model] | None = None
+        self._sceneries: dict[Any, Scenery] = {}
 
     def drive(self, case: Case) -> Result:
         """Drive one case; an `error` in the result says what prevented it."""
@@ -73,10 +82,12 @@ class Worker:
         host, port = self._address(case)
         folder = case.folder(self._out)
         folder.mkdir(parents=True, exist_ok=True)
+        scenery = partial(self._scenery, case, dialect, rig, (host, port))
+        between = ablated(case.sees, dialect, scenery)
         with ExitStack() as stack:
             stage = stack.enter_context(CarlaStage(host, port, network, start, rig))
             style = Style(dialect, case.latency, case.retiming)
-            loop = Loop(stage, played, network, style, self._model_of(case))
+            loop = Loop(stage, played, network, style, self._model_of(case), between)
             pictures = _Pictures(folder / case.name) if case.pictures else None
             record = loop.run(pictures)
             record.save(folder / f'{case.name}.npz')
@@ -106,6 +117,15 @@ class Worker:
         if self._model is None or self._model[0] != wanted:
             self._model = wanted, create_model(case.model, **case.model_options)
         return self._model[1]
+
+    def _scenery(
+        self, case: Case, dialect: Dialect, rig: Rig, address: tuple[str, int]
+    ) -> Scenery:
+        name = other_scene(case.scenario)
+        kept = name, dialect.cameras, case.world, case.host
+        if kept not in self._sceneries:
+            self._sceneries[kept] = recorded_scenery(*address, name, dialect, rig)
+        return self._sceneries[kept]
 
     def _buried(self) -> str:
         """Return what a server that is gone said last; the next case gets a new one."""
