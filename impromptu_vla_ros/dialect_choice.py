@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from impromptu_vla_ros.core.dialects import (
+    NANO,
     Dialect,
     DialectError,
     choose_dialect,
@@ -15,16 +16,19 @@ from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.manifest import MANIFEST, read_manifest
 
 
-def load_dialect(dialect: str, checkpoint: str, subfolder: str, cameras: int) -> Dialect:
+def load_dialect(
+    dialect: str, checkpoint: str, subfolder: str, cameras: int, model: str = ''
+) -> Dialect:
     """
     Return the dialect for a name, a path ending in .json, or `auto`.
 
     `auto` follows the checkpoint's name, or its sub-folder's: the published checkpoints are
-    folders of one repository; exported graphs know the name of theirs. Raise DialectError
-    where nothing or something else fits.
+    folders of one repository; exported graphs know the name of theirs, and the `model` nano is one
+    without a folder. Raise DialectError where nothing or something else fits.
     """
     if not dialect.endswith('.json'):
         telling = _source(checkpoint) or '/'.join(filter(None, (checkpoint, subfolder)))
+        telling = telling or (NANO if model == NANO else '')
         return choose_dialect(dialect, telling, cameras)
     path = Path(dialect).expanduser()
     try:

@@ -119,9 +119,8 @@ def chosen_dialect(bag: Bag, options: Options) -> Dialect:
     """Return the dialect the options ask for; raise DialectError for a misfit."""
     given = options.model_options
     cameras = 3 if all(camera in bag.parts for camera in CAMERAS) else 1
-    return load_dialect(
-        options.dialect, given.get('checkpoint', ''), given.get('subfolder', ''), cameras
-    )
+    checkpoint, subfolder = (given.get(name, '') for name in ('checkpoint', 'subfolder'))
+    return load_dialect(options.dialect, checkpoint, subfolder, cameras, options.model)
 
 
 def write(folder: Path, html: str, data: Any) -> None:

@@ -74,7 +74,7 @@ class Worker:
         checkpoint, subfolder = (
             case.model_options.get(name, '') for name in ('checkpoint', 'subfolder')
         )
-        dialect = load_dialect(case.dialect, checkpoint, subfolder, 1)
+        dialect = load_dialect(case.dialect, checkpoint, subfolder, 1, case.model)
         start = way_along(network, played.route, 10.0).pose(0.0)
         looks = case.pictures or case.model not in BLIND
         cameras = RIGS['front_three' if len(dialect.cameras) == 3 else 'front'].scaled(WIDTH)
