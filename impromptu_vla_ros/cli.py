@@ -161,7 +161,8 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='PART=NAME',
-        help='front, front_left, front_right, odometry, acceleration, steering, camera_info',
+        help='front, front_left, front_right, odometry, acceleration, steering, '
+        'navigation_command, camera_info',
     )
 
 

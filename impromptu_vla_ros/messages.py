@@ -24,6 +24,7 @@ from impromptu_vla_ros.core.structs import (
     ControlCommand,
     FloatArray,
     InputError,
+    NavigationCommand,
     Odometry,
     Plan,
     Pose,
@@ -129,6 +130,13 @@ def steering_from_message(message: Any) -> Steering:
     if not math.isfinite(angle) or abs(angle) > math.pi / 2:
         raise InputError(f'steering angle is {angle} rad: it must be the road-wheel angle')
     return Steering(nanoseconds(message.header.stamp), angle)
+
+
+def navigation_command_from_message(message: Any, stamp: int) -> NavigationCommand:
+    """Return the command of a std_msgs String, which says no time itself: `stamp` in ns."""
+    if stamp <= 0:
+        raise InputError('a navigation command before the first /clock is of no time: repeat it')
+    return NavigationCommand(stamp, message.data)
 
 
 def camera_matrix_from_message(message: Any) -> tuple[FloatArray, int, int]:
@@ -240,6 +248,7 @@ def driving_plan_message(plan: Plan, model: str, frames: Mapping[str, int]) -> A
         violations=list(plan.violations),
         model=model,
         dialect=plan.dialect,
+        navigation_command=plan.navigation_command,
         answer=plan.answer,
         latencies=_named_durations(plan.latencies),
         ages=_named_durations(plan.ages),
@@ -294,6 +303,7 @@ def plan_from_message(message: Any) -> Plan:
         dialect=message.dialect,
         latencies=seconds['latencies'],
         ages=seconds['ages'],
+        navigation_command=message.navigation_command,
     )
 
 

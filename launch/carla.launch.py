@@ -25,7 +25,7 @@ WORLDS = ('carla', 'kinematic', 'metadrive')
 BUILTIN = 'builtin'
 
 # What the planner hears, by its own names; it has no other cameras.
-STATES = ('odometry', 'acceleration', 'steering')
+STATES = ('odometry', 'acceleration', 'steering', 'navigation_command')
 CAMERAS = ('front', 'front_left', 'front_right')
 
 # Parameters of the bridge by argument; empty: as in its parameter file.

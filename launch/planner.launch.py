@@ -45,6 +45,7 @@ INPUTS = {
     'steering': '~/input/steering',
     'velocity_status': '~/input/velocity_status',
     'steering_status': '~/input/steering_status',
+    'navigation_command': '~/input/navigation_command',
 }
 
 # What the shadow compares with, and where its bags go; its topics are those of the planner.

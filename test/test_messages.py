@@ -2,13 +2,14 @@
 """Messages of rosbags and of rclpy give the same structs; malformed ones one clear error."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rosbags.typesys import Stores, get_typestore
 
 from impromptu_vla_ros import messages
-from impromptu_vla_ros.core.structs import InputError, Plan, Pose
+from impromptu_vla_ros.core.structs import InputError, NavigationCommand, Plan, Pose
 
 TYPES = get_typestore(Stores.ROS2_JAZZY).types
 STAMP = 1_700_000_000_123_456_789
@@ -159,6 +160,14 @@ def test_the_steering_joint():
     assert messages.steering_from_message(both).tire_angle == -0.1
 
 
+def test_a_command_is_of_the_time_it_came():
+    message = SimpleNamespace(data='turn left')
+    command = messages.navigation_command_from_message(message, STAMP)
+    assert command == NavigationCommand(STAMP, 'turn left')
+    with pytest.raises(InputError, match='before the first /clock'):
+        messages.navigation_command_from_message(message, 0)
+
+
 @pytest.mark.parametrize(
     'message', [joints([], []), joints(['a', 'b'], [0.1, 0.2]), joints(['steering'], [30.0])]
 )
@@ -188,6 +197,7 @@ def example_plan():
         dialect='kitti',
         latencies={'model': 0.25},
         ages={'front': -0.125, 'answer': 1.0},
+        navigation_command='turn left',
     )
 
 
@@ -203,6 +213,7 @@ def test_a_plan_survives_its_message():
         assert getattr(found, name) == getattr(plan, name)
     assert (found.latencies, found.ages) == (plan.latencies, plan.ages)
     assert (found.answer, found.dialect, found.anchor.yaw) == ('[1, 2]', 'kitti', 3.0)
+    assert found.navigation_command == message.navigation_command == 'turn left'
 
 
 def test_a_path_carries_the_times_of_its_poses():

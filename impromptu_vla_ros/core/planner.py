@@ -171,7 +171,8 @@ class Planner:
             speed,
             answer_deviations(question.level.dialect, answer, self.confidence.scale),
         )
-        return replace(told, latencies=dict(answer.latencies))
+        command = _command(observation) if question.level.dialect.commanded else ''
+        return replace(told, latencies=dict(answer.latencies), navigation_command=command)
 
     def _follow(self, told: Plan, speed: float, now: int) -> None:
         ego = self.buffer.ego.predict(now)
@@ -219,7 +220,7 @@ class Planner:
                 dialect,
                 self._prompt_states(states),
                 rolled[:2],
-                observation.command or navigation.STRAIGHT,
+                _command(observation),
             ),
             rollout=codec.encode_trajectory(dialect, first[: dialect.waypoints]),
             filter_name=dialect.image_filter,
@@ -261,6 +262,11 @@ class Planner:
             for name, sample in newest.items()
             if sample is not None
         }
+
+
+def _command(observation: Observation) -> str:
+    """Return the navigation command; who was told none goes straight on."""
+    return observation.command or navigation.STRAIGHT
 
 
 def _rollout(state: EgoState, times: FloatArray) -> FloatArray:

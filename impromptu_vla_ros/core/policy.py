@@ -297,4 +297,5 @@ def _plan(
         latencies=told.latencies if told is not None else {},
         ages=followed.since(stamp),
         blend=planned.blend,
+        navigation_command=told.navigation_command if told is not None else '',
     )

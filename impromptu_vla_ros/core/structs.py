@@ -288,7 +288,8 @@ class Plan:
     unknown), each (n,). Rows from
     `extended_from` on lie beyond the model's own horizon. `latencies` and `ages` are seconds
     by name. `anchor` is base_link in `anchor_frame_id` at `capture_stamp`. Within the first
-    `blend` seconds the plan runs from the ego into the path it follows.
+    `blend` seconds the plan runs from the ego into the path it follows. `navigation_command` was
+    in the prompt, '' where the dialect carries none.
     """
 
     stamp: int
@@ -310,6 +311,7 @@ class Plan:
     latencies: Mapping[str, float] = field(default_factory=dict)
     ages: Mapping[str, float] = field(default_factory=dict)
     blend: float = 0.0
+    navigation_command: str = ''
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from impromptu_vla_ros.evaluation import topics
 from impromptu_vla_ros.evaluation.topics import BagError, Topic
 
 SUFFIXES = ('.mcap', '.db3')
-SAMPLES = (*topics.CAMERAS, 'odometry', 'acceleration', 'steering')
+SAMPLES = (*topics.CAMERAS, 'odometry', 'acceleration', 'steering', 'navigation_command')
 
 # Stamps and receive times farther apart than this are of two clocks.
 SAME_CLOCK = 0.5
@@ -54,6 +54,7 @@ class Bag:
     ) -> None:
         self.path = Path(path).expanduser()
         self.base_frame = base_frame
+        self._offset: int | None = None
         files = _storage(self.path)
         with self._reading():
             store = get_typestore(Stores.ROS2_JAZZY)
@@ -119,6 +120,9 @@ class Bag:
             return messages.odometry_from_message(message, self.base_frame)
         if recorded.part == 'acceleration':
             return messages.acceleration_from_message(message)
+        if recorded.part == 'navigation_command':
+            arrival = recorded.time - self.clock_offset()
+            return messages.navigation_command_from_message(message, arrival)
         return messages.steering_from_message(message)
 
     def clock_offset(self) -> int:
@@ -128,6 +132,11 @@ class Bag:
         A recording made from another (a data set converted, a bag played again without
         /clock) has receive times of another day; ages would mean nothing.
         """
+        if self._offset is None:
+            self._offset = self._found_offset()
+        return self._offset
+
+    def _found_offset(self) -> int:
         for recorded in self.messages(['odometry']):
             with suppress(InputError):
                 offset = recorded.time - self.sample(recorded).stamp

@@ -18,7 +18,7 @@ from impromptu_vla_ros.core.told import told_plan
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.process import ChildProcess, node_process
 from impromptu_vla_ros.evaluation.report import NodeReport
-from impromptu_vla_ros.evaluation.topics import CAMERAS
+from impromptu_vla_ros.evaluation.topics import CAMERAS, STRING
 
 PLANNER = 'impromptu_vla_ros.nodes.planner_node'
 PLAN = 'impromptu_vla_ros/msg/DrivingPlan'
@@ -28,6 +28,7 @@ STATES = {
     'odometry': 'nav_msgs/msg/Odometry',
     'acceleration': 'geometry_msgs/msg/AccelWithCovarianceStamped',
     'steering': 'sensor_msgs/msg/JointState',
+    'navigation_command': STRING,
 }
 CLOCK_PERIOD = 0.01
 
@@ -82,7 +83,8 @@ def play(
     so that nothing else on the network is disturbed. Raise LiveError where ROS 2 or the built
     messages are missing, and where the node dies, cannot be configured or does not answer.
     """
-    parts = [part for part in (*dialect.cameras, *STATES) if part in bag.parts]
+    heard = (part for part in STATES if part != 'navigation_command' or dialect.commanded)
+    parts = [part for part in (*dialect.cameras, *heard) if part in bag.parts]
     _check_types(bag, parts)
     require_ros()
     rclpy = ros('rclpy')

@@ -41,7 +41,8 @@ STARTING, FRAME = 90.0, 20.0
 STOPPING, STANDS = 8.0, 0.1
 LOOK = 10  # ticks between two looks how far it got
 INPUTS = {f'~/input/{name}': f'carla_bridge/output/{name}' for name in
-          ('odometry', 'acceleration', 'steering', 'camera/front/image')}  # fmt: skip
+          ('odometry', 'acceleration', 'steering', 'navigation_command',
+           'camera/front/image')}  # fmt: skip
 COMMAND = 'carla_bridge/input/command'
 
 
@@ -140,8 +141,10 @@ class LiveDrive:
     def _start(self, namespace: str) -> None:
         drive, port = self._drive, self.server.port
         heard = {'use_sim_time': True, 'vehicle.wheelbase': self.director.wheelbase}
+        end = self.director.way.pose(self.director.way.length)
         bridge = {
             'server.port': port,
+            'destination': f'{end.x},{end.y}',
             'server.timeout': FRAME,
             'ego.blueprint': '',
             'ego.when_gone': 'exit',

@@ -21,6 +21,7 @@ class Topic:
 
 
 IMAGE_TYPES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
+STRING = 'std_msgs/msg/String'
 CAMERAS = ('front', 'front_left', 'front_right')
 
 # An Imu is taken only when asked for: its axes need not be base_link's, and it feels gravity.
@@ -34,6 +35,7 @@ TYPES: Mapping[str, tuple[str, ...]] = {
         'sensor_msgs/msg/Imu',
     ),
     'steering': ('sensor_msgs/msg/JointState',),
+    'navigation_command': (STRING,),
     'camera_info': ('sensor_msgs/msg/CameraInfo',),
     'tf_static': ('tf2_msgs/msg/TFMessage',),
 }
@@ -119,6 +121,8 @@ def _states(topics: Sequence[Topic], wanted: Mapping[str, str]) -> dict[str, Top
             found.setdefault('acceleration', topic)
         elif topic.msgtype in TYPES['steering'] and 'steer' in topic.name.lower():
             found.setdefault('steering', topic)
+        elif topic.name.endswith('/navigation_command') and topic.msgtype == STRING:
+            found.setdefault('navigation_command', topic)
         elif topic.name.endswith('/tf_static') and topic.msgtype in TYPES['tf_static']:
             found.setdefault('tf_static', topic)
     return found

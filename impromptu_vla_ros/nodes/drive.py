@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -29,11 +30,11 @@ from impromptu_vla_ros.core.structs import (
 )
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.nodes.health import QUIET, Health
-from impromptu_vla_ros.nodes.inputs import open_inputs
+from impromptu_vla_ros.nodes.inputs import NAVIGATION, open_inputs
 from impromptu_vla_ros.nodes.loading import said
 from impromptu_vla_ros.nodes.outputs import Outputs
 from impromptu_vla_ros.nodes.parameters import PlannerParameters
-from impromptu_vla_ros.nodes.sensing import Views, ego_status
+from impromptu_vla_ros.nodes.sensing import Views, ego_status, told_command
 from impromptu_vla_ros.nodes.worker import Outcome, Worker
 
 
@@ -87,7 +88,7 @@ class Drive:
         # In the clock of the stamps: what stands still there needs no new plan.
         self._tick = node.create_timer(1.0 / parameters.output.rate, self._on_tick)
         self._published: Plan | None = None
-        self._inputs = open_inputs(node, dialect.cameras, parameters, self)
+        self._inputs = open_inputs(node, dialect, parameters, self)
         self._views = Views(node, dialect.cameras, parameters)
 
     def close(self) -> None:
@@ -125,7 +126,14 @@ class Drive:
             return messages.steering_from_message(message)
         if source == 'velocity_status':
             return autoware_messages.velocity_from_report(message, self._parameters.base_frame)
+        if source == NAVIGATION:
+            return messages.navigation_command_from_message(message, self._arrival())
         return messages.image_from_message(message, source)
+
+    def _arrival(self) -> int:
+        """Return the stamp of a command that arrives now; of two in one tick the later counts."""
+        newest = self._planner.buffer.commands.newest
+        return max(self._now(), newest.stamp + 1 if newest is not None else 0)
 
     def _ask(self) -> None:
         if self._worker.busy or monotonic() < self._next_ask:
@@ -231,6 +239,11 @@ class Drive:
             view = self._views.look(buffer, timeline.name) if camera else ([], {})
             wanted = timeline in needed
             statuses.append(health.input_status(source, timeline, now, age, wanted, view))
+        if NAVIGATION in self._inputs:
+            source, view = self._inputs[NAVIGATION], ([], {'command': told_command(buffer)})
+            # A command holds until the next one, however long ago it came.
+            ever = health.input_status(source, buffer.commands, now, math.inf, False, view)
+            statuses.append(ever)
         statuses.append(ego_status(buffer, now, age))
         hangs_for = self._worker.busy_for - self._parameters.model.timeout
         statuses.append(health.answer_status(self._planner, hangs_for))

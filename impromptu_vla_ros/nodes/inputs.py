@@ -12,8 +12,10 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import String
 
 from impromptu_vla_ros.autoware_messages import missing
+from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.nodes.parameters import PlannerParameters
 
 try:
@@ -30,6 +32,9 @@ STATES = {
     'acceleration': AccelWithCovarianceStamped,
     'steering': JointState,
 }
+
+# Heard where the dialect says it.
+NAVIGATION = 'navigation_command'
 
 # Every state counts for the history, while of pictures the newest will do: 1 s at 100 Hz.
 STATE_DEPTH = 100
@@ -131,13 +136,15 @@ class Input:
 
 
 def open_inputs(
-    node: Node, cameras: tuple[str, ...], parameters: PlannerParameters, listener: Listener
+    node: Node, dialect: Dialect, parameters: PlannerParameters, listener: Listener
 ) -> dict[str, Input]:
-    """Subscribe to all that a planner takes; return its inputs by source."""
+    """Subscribe to all that a planner takes in a dialect; return its inputs by source."""
+    cameras = dialect.cameras
     topics: dict[str, Mapping[str, tuple[Any, str]]] = {
         camera: _image_topics(node, camera, parameters.image_transport) for camera in cameras
     }
-    for source, kind in STATES.items():
+    states = {**STATES, **({NAVIGATION: String} if dialect.commanded else {})}
+    for source, kind in states.items():
         topics[source] = {'': (kind, node.resolve_topic_name(f'~/input/{source}'))}
     if not missing(VEHICLE_PACKAGES):
         from autoware_vehicle_msgs.msg import SteeringReport, VelocityReport

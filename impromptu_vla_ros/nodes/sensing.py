@@ -15,6 +15,7 @@ from impromptu_vla_ros.core.buffer import ObservationBuffer
 from impromptu_vla_ros.core.camera import FOV_BAND, TRAINED_FOV
 from impromptu_vla_ros.core.ego_poses import POSE_IS_WRONG
 from impromptu_vla_ros.core.ego_watch import EgoWatch
+from impromptu_vla_ros.core.navigation import STRAIGHT
 from impromptu_vla_ros.core.structs import NANOSECONDS
 from impromptu_vla_ros.nodes.calibration import Lens
 from impromptu_vla_ros.nodes.health import ERROR, OK, STALE, WARN, Found, status
@@ -88,6 +89,12 @@ def ego_status(buffer: ObservationBuffer, now: int, max_age: float) -> Diagnosti
     for each in ego.watch.findings:
         values[each.what] = f'{each.detail}: {each.remedy}'
     return status('ego', _found(ego.watch, newest.stamp), values)
+
+
+def told_command(buffer: ObservationBuffer) -> str:
+    """Return the navigation command that holds now."""
+    told = buffer.commands.newest
+    return told.command if told is not None else f'{STRAIGHT}: nobody says another'
 
 
 def _found(watch: EgoWatch, stamp: int) -> Found:

@@ -168,6 +168,16 @@ def test_three_cameras_are_used_where_the_dialect_has_them(tmp_path):
         replayed(made.write(tmp_path / 'one', made.drive(2.0)), dialect='navsim')
 
 
+def test_a_recorded_navigation_command_holds_from_when_it_came(tmp_path):
+    told = made.message('std_msgs/String', data='turn left')
+    rows = [*made.drive(4.0), (made.at(2.5), '/bridge/navigation_command', told)]
+    path = made.write(tmp_path / 'bag', sorted(rows, key=lambda row: row[0]))
+    plans = replayed(path, dialect='nano').plans
+    said = {stamp < made.at(2.5): plan.navigation_command for stamp, plan in plans.items()}
+    assert said == {True: 'go straight', False: 'turn left'}
+    assert {p.navigation_command for p in replayed(path).plans.values()} == {''}
+
+
 def test_a_recording_without_motion_is_no_drive(tmp_path):
     rows = [row for row in made.drive(2.0) if row[1] == made.FRONT]
     rows.append((made.at(1.0), made.ODOMETRY, made.odometry(1.0)))

@@ -43,6 +43,7 @@ def test_what_it_starts():
     for part in (
         '-p use_sim_time:=true',
         '-r ~/input/odometry:=carla_bridge/output/odometry',
+        '-r ~/input/navigation_command:=carla_bridge/output/navigation_command',
         '-r ~/input/camera/front_left/image:=carla_bridge/output/camera/front_left/image',
     ):
         assert part in found['planner']
