@@ -126,21 +126,28 @@ def t_junction() -> RoadNetwork:
     return connected('t_junction', arms, [crossing(arms)])
 
 
-def roundabout() -> RoadNetwork:
-    """Return a ring of one lane around an island of 14 m radius, with four arms."""
-    island, half = 14.0, math.radians(35.0)  # an arm's share of the ring, to either side
-    quarter = math.pi / 2
+def roundabout(
+    island: float = 14.0,
+    angles: Sequence[float] = (0.0, math.pi / 2, math.pi, 3 * math.pi / 2),
+    length: float = 80.0,
+) -> RoadNetwork:
+    """
+    Return a ring of one lane around an island of that radius (m), with arms at these angles.
+
+    The angles (rad) rise, at least 70 degrees apart; the arms are `length` m long.
+    """
+    half = math.radians(35.0)  # an arm's share of the ring, to either side
 
     def on_island(angle: float) -> Pose:
         x, y = island * math.cos(angle), island * math.sin(angle)
-        return Pose(x, y, wrap(angle + quarter))
+        return Pose(x, y, wrap(angle + math.pi / 2))
 
     def ring(start: float, angle: float) -> Road:
         return laid(on_island(start), bend(island, angle), left=0)
 
-    angles = [quarter * arm for arm in range(4)]
-    arms = arms_around(Pose(0.0, 0.0, 0.0), angles, 30.0, 80.0)
-    rings = [ring(angle + half, quarter - 2.0 * half) for angle in angles]
+    arms = arms_around(Pose(0.0, 0.0, 0.0), angles, island + 16.0, length)
+    gaps = [(after - angle) % math.tau for angle, after in zip(angles, (*angles[1:], angles[0]))]
+    rings = [ring(angle + half, gap - 2.0 * half) for angle, gap in zip(angles, gaps)]
     crossings = []
     for arm, before, after, angle in zip(arms, rings[-1:] + rings[:-1], rings, angles):
         leaving = lane_pose(before, -1, before.length)
@@ -155,22 +162,27 @@ def roundabout() -> RoadNetwork:
     return connected('roundabout', arms + rings, crossings)
 
 
-def merge() -> RoadNetwork:
-    """Return a two-lane carriageway along x with an on-ramp whose lane ends after 120 m."""
+def merge(radius: float = 120.0, turn: float = 0.6, beside: float = 120.0) -> RoadNetwork:
+    """
+    Return a two-lane carriageway along x with an on-ramp whose lane ends after `beside` m.
+
+    The ramp turns by `turn` rad with that radius (m).
+    """
     main = laid(Pose(-150.0, 0.0, 0.0), Piece(150.0), right=2, left=0)
-    wide = laid(Pose(30.0, 0.0, 0.0), Piece(120.0), right=3, left=0)
-    after = laid(Pose(190.0, 0.0, 0.0), Piece(250.0), right=2, left=0)
+    wide = laid(Pose(30.0, 0.0, 0.0), Piece(beside), right=3, left=0)
+    after = laid(Pose(beside + 70.0, 0.0, 0.0), Piece(250.0), right=2, left=0)
     # Laid backwards from where it enters: the ramp ends along the third lane.
     end = Pose(0.0, -2.0 * WIDTH - 3.0, math.radians(6.0))
-    begin = pose_at(laid(Pose(end.x, end.y, end.yaw + math.pi), bend(120.0, 0.6)), 72.0)
-    ramp = laid(Pose(begin.x, begin.y, begin.yaw + math.pi), bend(120.0, -0.6), left=0)
+    back = laid(Pose(end.x, end.y, end.yaw + math.pi), bend(radius, turn))
+    begin = pose_at(back, back.length)
+    ramp = laid(Pose(begin.x, begin.y, begin.yaw + math.pi), bend(radius, -turn), left=0)
     out = lane_pose(ramp, -1, ramp.length)
     joining = [
         laid(Pose(0.0, 0.0, 0.0), Piece(30.0), right=2, left=0),
         way(out, lane_pose(wide, -3, 0.0)),
     ]
     ending = [
-        laid(Pose(150.0, 0.0, 0.0), Piece(40.0), right=2, left=0),
+        laid(Pose(beside + 30.0, 0.0, 0.0), Piece(40.0), right=2, left=0),
         way(lane_pose(wide, -3, wide.length), lane_pose(after, -2, 0.0)),
     ]
     return connected('merge', [main, wide, after, ramp], [joining, ending])

@@ -108,7 +108,8 @@ class Loop:
     """
     One drive through a scenario on a stage; `run` it once.
 
-    The expert drives where no `model` does; `between` may put something before who drives.
+    The expert drives where no `model` does; `between` may put something before who drives. The
+    car starts `beside` the route's start, as seen from there.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Loop:
         style: Style,
         model: Model | None = None,
         between: Callable[[Model], Model] = lambda model: model,
+        beside: Pose | None = None,
     ) -> None:
         self._stage, self._scenario, self._style = stage, scenario, style
         dialect, vehicle = style.dialect, Vehicle(stage.wheelbase)
@@ -127,7 +129,7 @@ class Loop:
         self._players = [Player(actor, network) for actor in scenario.actors]
         length = scenario.goal + scenario.duration * max(scenario.cruise, scenario.speed)
         way = way_along(network, scenario.route, length + BEYOND)
-        self._start = way.pose(0.0)
+        self._start = motion.moved(way.pose(0.0), beside or Pose(0.0, 0.0, 0.0))
         self._sight = Sight()
         self._expert = Expert(
             way, scenario.cruise, scenario.friction, dialect, stage.ego, self._sight.view

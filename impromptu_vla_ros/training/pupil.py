@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who drives and takes lessons: led astray now and then, and told each time what was right."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from impromptu_vla_ros.core import codec
+from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.structs import Answer, CameraImage, FloatArray, Query
+from impromptu_vla_ros.evaluation.driving.sight import Instant
+from impromptu_vla_ros.models import Model
+from impromptu_vla_ros.models.preprocessing import BICUBIC, model_size, resize_as_trained
+from impromptu_vla_ros.training.direct_stage import DirectStage
+from impromptu_vla_ros.training.tutor import Tutor
+
+# Between two pictures that are kept, s; how many lessons with another speed are added to each.
+BETWEEN, IMAGINED = (0.25, 0.55), 0.35
+QUALITY = 92  # of the pictures, whose colours are kept at full size
+# How often somebody is led astray, 1/s, and for how long, s.
+OFTEN, ASTRAY = 0.3, (0.5, 2.0)
+# The way aside is gone within this time, s.
+ASIDE_WITHIN = 2.0
+
+
+@dataclass(frozen=True)
+class Detour:
+    """How an answer is changed: `left` (m) aside, `turned` (rad), `faster` in time; all by lot."""
+
+    until: float
+    left: float = 0.0
+    turned: float = 0.0
+    faster: float = 1.0
+
+    def applied(self, points: FloatArray, times: FloatArray) -> FloatArray:
+        """Return waypoints (n, 2) at these times (n,), changed."""
+        way, known = np.vstack([[0.0, 0.0], points]), np.append(0.0, times)
+        step = way[-1] - way[-2]
+        beyond = np.maximum(self.faster * times - known[-1], 0.0) / (known[-1] - known[-2])
+        moved = np.column_stack(
+            [np.interp(self.faster * times, known, way[:, axis]) for axis in (0, 1)]
+        )
+        moved += beyond[:, None] * step
+        c, s = np.cos(self.turned), np.sin(self.turned)
+        moved = moved @ np.array([[c, s], [-s, c]])
+        # Who does not move on does not move aside.
+        share = np.clip(times / ASIDE_WITHIN, 0.0, 1.0) * np.clip(moved[-1, 0] / 8.0, 0.0, 1.0)
+        moved[:, 1] += self.left * share**2 * (3.0 - 2.0 * share)
+        return np.asarray(moved)
+
+
+def detour(now: float, random: Generator) -> Detour:
+    """Return a detour that begins now, s."""
+    until, lot = now + random.uniform(*ASTRAY), random.random()
+    if lot < 0.5:
+        return Detour(until, left=random.uniform(-1.3, 1.3))
+    if lot < 0.7:
+        return Detour(until, turned=random.uniform(-0.1, 0.1))
+    return Detour(until, faster=random.uniform(0.5, 1.4))
+
+
+class Pupil:
+    """
+    A Model between loop and driver: notes questions, pictures and what the tutor says to them.
+
+    The driver's answers are followed, now and then with a detour if `strays`. One who `looks`
+    is shown each picture.
+    """
+
+    def __init__(
+        self,
+        driver: Model,
+        stage: DirectStage,
+        tutor: Tutor,
+        dialect: Dialect,
+        random: Generator,
+        strays: bool = True,
+        looks: bool = False,
+    ) -> None:
+        self._driver, self._stage, self._tutor = driver, stage, tutor
+        self._dialect, self._random = dialect, random
+        self._strays, self._looks = strays, looks
+        self._due, self._detour, self._lost = random.uniform(0.0, BETWEEN[0]), Detour(-1.0), False
+        self.jpegs: list[bytes] = []
+        self.lessons: list[tuple[str, str, int]] = []
+
+    def answer(self, query: Query) -> Answer:
+        """Return the driver's answer, perhaps with a detour, and take a lesson if one is due."""
+        stage, now = self._stage, self._stage.time
+        taken = now >= self._due
+        pixels = stage.picture() if self._looks or taken else None
+        if self._looks and pixels is not None:
+            query = replace(query, images=(_image(query, pixels),))
+        answer = self._driver.answer(query)
+        self._lost = self._lost or not self._tutor.teaches(stage.scene.odometry.pose)
+        if taken and pixels is not None and not self._lost:
+            self._due = now + self._random.uniform(*BETWEEN)
+            self._learn(query.prompt, pixels)
+        return self._led_astray(answer, now) if self._strays else answer
+
+    def _learn(self, prompt: str, pixels: NDArray[np.uint8]) -> None:
+        stage, picture = self._stage, len(self.jpegs)
+        scene = stage.scene
+        players = tuple(stage.players)
+        view = Instant(stage.time, scene.odometry, scene.acceleration.ax, players).view
+        self.jpegs.append(packed(pixels, self._dialect))
+        self.lessons.append((prompt, self._tutor.answer(view), picture))
+        if self._random.random() < IMAGINED:
+            self.lessons.append((*self._tutor.imagined(view, self._random), picture))
+
+    def _led_astray(self, answer: Answer, now: float) -> Answer:
+        if now > self._detour.until + 1.0 and self._random.random() < OFTEN * 0.2:
+            self._detour = detour(now, self._random)
+        if now > self._detour.until:
+            return answer
+        points = codec.decode_trajectory(self._dialect, answer.text).points
+        times = self._dialect.spacing * np.arange(1.0, len(points) + 1.0)
+        changed = self._detour.applied(points, times)
+        return Answer(codec.encode_trajectory(self._dialect, changed))
+
+
+def packed(pixels: NDArray[np.uint8], dialect: Dialect) -> bytes:
+    """Return a picture, RGB (height, width, 3), as the model will see it, as JPEG."""
+    picture = resize_as_trained(pixels, dialect.image_filter, dialect.most_pixels)
+    picture = picture.resize(model_size(*picture.size), BICUBIC)
+    data = io.BytesIO()
+    picture.save(data, 'JPEG', quality=QUALITY, subsampling=0)
+    return data.getvalue()
+
+
+def _image(query: Query, pixels: NDArray[np.uint8]) -> CameraImage:
+    height, width = pixels.shape[:2]
+    data = pixels.reshape(-1)
+    return CameraImage('front', query.stamp, 'rgb8', data, height, width, 3 * width)
