@@ -40,9 +40,9 @@ def _known_errors() -> tuple[type[Exception], ...]:
 
 
 def _replay(chosen: argparse.Namespace) -> int:
-    from impromptu_vla_ros.evaluation import run
+    from impromptu_vla_ros.evaluation import ego_scenes, run
 
-    return run.run(chosen)
+    return ego_scenes.run(chosen) if chosen.ego_scenes else run.run(chosen)
 
 
 def _demo(chosen: argparse.Namespace) -> int:
@@ -67,6 +67,12 @@ def _doctor(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import doctor
 
     return doctor.run(chosen)
+
+
+def _card(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.driving import card
+
+    return card.run(chosen)
 
 
 def _export(chosen: argparse.Namespace) -> int:
@@ -116,6 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
     told = 'time the ways to an answer, engine by engine'
     _add_benchmark(commands.add_parser('benchmark', help=told))
+    told = "write a model card's tables from summaries of drives"
+    _add_card(commands.add_parser('card', help=told))
     check = commands.add_parser(
         'check-prompts', help='compare training records with what this package renders'
     )
@@ -137,6 +145,11 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     add('--latency', type=float, default=0.0, help='offline: seconds a model is busy (default 0)')
     _add_topics(parser)
     add('--base-frame', default='base_link', help='child frame of the odometry')
+    add(
+        '--ego-scenes',
+        action='store_true',
+        help='BAG is a folder of .csv: ego motion, no pictures',
+    )
     add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
     add('--camera-height', type=float, default=1.5, help='m, where no /tf_static tells it')
     add('--out', metavar='DIR', help='where the page goes (default out/replay/BAG)')
@@ -204,6 +217,14 @@ def _add_drive(parser: argparse.ArgumentParser) -> None:
     add('--json', metavar='FILE', help='where the summary goes (default DIR/summary.json)')
     add('--no-page', action='store_true', help='numbers only: no films, no DIR/index.html')
     parser.set_defaults(run=_drive)
+
+
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('summaries', nargs='+', metavar='SUMMARY.json', help='of `impromptu-vla drive`')
+    add('--model', default='nano', metavar='NAME', help='whose card it is (default nano)')
+    add('--out', metavar='DIR', default='out/card', help='where card.md and card.json go')
+    parser.set_defaults(run=_card)
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.dialects import Dialect
@@ -23,7 +23,7 @@ from impromptu_vla_ros.core.structs import (
     Query,
 )
 from impromptu_vla_ros.core.timeline import Timeline
-from impromptu_vla_ros.evaluation.bag import SAMPLES, Bag
+from impromptu_vla_ros.evaluation.bag import SAMPLES, Sample
 from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
 from impromptu_vla_ros.models import Model, ModelError, respond
 
@@ -32,6 +32,25 @@ OVERTAKEN = 'overtaken by a newer frame, or lost'
 
 Progress = Callable[[int], object]
 OnAnswer = Callable[[int, str], None]
+
+
+class Recording(Protocol):
+    """What can be replayed: an open Bag, or what gives samples as one does."""
+
+    def require(self, parts: Collection[str]) -> None:
+        """Raise BagError where one of the parts is missing."""
+
+    def clock_offset(self) -> int:
+        """Return the ns that the receive times are ahead of the stamps' clock."""
+        ...
+
+    def messages(self, parts: Collection[str]) -> Iterable[Any]:
+        """Yield what has a receive `time` in ns, in its order."""
+        ...
+
+    def sample(self, recorded: Any) -> Sample:
+        """Return the sample of what `messages` yields; raise InputError for an unusable one."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +99,7 @@ class _Tally:
 
 
 def replay(
-    bag: Bag,
+    bag: Recording,
     planner: Planner,
     model: Model,
     latency: float = 0.0,

@@ -54,9 +54,9 @@ def summarize(name: str, model: str, result: ReplayResult, score: Score) -> Summ
             'coverage': _number(score.coverage),
             'known_at_s': dict(zip(map(str, score.seconds), score.plan.known(score.seconds))),
         },
-        **{protocol: _means(score, protocol, PREDICTORS) for protocol in PROTOCOLS},
+        **{protocol: means(score, protocol) for protocol in PROTOCOLS},
         'baselines_where_planned': {
-            protocol: _means(score, protocol, PREDICTORS[1:], planned) for protocol in PROTOCOLS
+            protocol: means(score, protocol, PREDICTORS[1:], planned) for protocol in PROTOCOLS
         },
         'counts': dict(result.counts),
         'reasons': dict(result.reasons),
@@ -113,17 +113,21 @@ def show(value: float | None, digits: int = 2) -> str:
     return '–' if value is None else f'{value:.{digits}f}'
 
 
-def _means(
-    score: Score, protocol: str, predictors: Sequence[str], rows: Sequence[bool] | None = None
+def means(
+    score: Score,
+    protocol: str,
+    predictors: Sequence[str] = PREDICTORS,
+    rows: Sequence[bool] | None = None,
 ) -> Summary:
-    means: Summary = {}
+    """Return the mean L2 in m by predictor and second, over all anchors or some `rows`."""
+    found: Summary = {}
     for predictor in predictors:
         distances: Distances = getattr(score, predictor)
         distances = distances if rows is None else distances.at(rows)
         pointwise = protocol == 'l2_pointwise'
         mean = distances.pointwise if pointwise else distances.cumulative_mean
-        means[predictor] = _by_second(score, mean(score.seconds))
-    return means
+        found[predictor] = _by_second(score, mean(score.seconds))
+    return found
 
 
 def _by_second(score: Score, values: Sequence[float]) -> dict[str, float | None]:
