@@ -137,7 +137,8 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
     add = parser.add_argument
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--model', default='kinematic', help='kinematic (default), onnx, recorded or transformers')
+    told = 'kinematic (default), nano, onnx, recorded or transformers'
+    add('--model', default='kinematic', help=told)
     _add_model_options(parser)
     add('--record', metavar='FILE.jsonl', help='write the answers, as recorded reads them')
     add('--live', action='store_true', help='through the real node over ROS 2')
@@ -164,6 +165,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add('--revision', help='branch, tag or commit of a hub checkpoint')
     add('--dtype', help='auto, bf16, fp16 or fp32')
     add('--device', help='auto, cpu, cuda or cuda:N; for onnx tensorrt too')
+    add('--threads', type=int, metavar='N', help='of the CPU (default one a core)')
     add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
 
 
@@ -187,6 +189,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     add('--seconds', type=_positive, help='how long to look (default: 5 s, or the whole bag)')
     _add_topics(parser)
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--model', default='', help='nano: the model in the box shall drive')
     add('--checkpoint', help='folder or hub name of the model that shall drive')
     add('--subfolder', help='folder of the checkpoint in its repository')
     add('--revision', help='branch, tag or commit of a hub checkpoint')
@@ -243,7 +246,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_export)
 
 
-_MODELS_HELP = 'expert (default), kinematic, onnx, recorded or transformers'
+_MODELS_HELP = 'expert (default), kinematic, nano, onnx, recorded or transformers'
 
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:

@@ -29,6 +29,7 @@ def run(chosen: Namespace) -> int:
         checkpoint=chosen.checkpoint or '',
         subfolder=chosen.subfolder or '',
         revision=chosen.revision or '',
+        model=chosen.model,
         cameras=tuple(filter(None, (chosen.cameras or '').split(','))),
     )
     topics = dict(chosen.topic)

@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> int:
 
 def cases_of(arguments: Namespace) -> list[Case]:
     """Return all cases that are asked for; raise DriveError or ModelError for a wrong one."""
-    names = ('checkpoint', 'subfolder', 'revision', 'dtype', 'device')
+    names = ('checkpoint', 'subfolder', 'revision', 'dtype', 'device', 'threads')
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
     if arguments.answers:
         given['path'] = os.path.abspath(arguments.answers)
@@ -81,7 +81,7 @@ def cases_of(arguments: Namespace) -> list[Case]:
             scenario=name,
             seed=seed,
             model=model,
-            model_options=given if model in ('onnx', 'recorded', 'transformers') else {},
+            model_options=_options_of(model, given),
             dialect=arguments.dialect,
             latency=latency,
             retiming=retiming,
@@ -99,6 +99,13 @@ def cases_of(arguments: Namespace) -> list[Case]:
         # Nor is it anything to the blind what they see.
         and (sees == RIGHT or model not in BLIND)
     ]
+
+
+def _options_of(model: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return which of the options that are for any of several models are for this one."""
+    if model == 'nano':
+        return {name: given[name] for name in ('device', 'threads') if name in given}
+    return given if model in ('onnx', 'recorded', 'transformers') else {}
 
 
 def summarize(results: Sequence[Result]) -> dict[str, Any]:

@@ -9,11 +9,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from impromptu_vla_ros.core.dialects import DialectError
+from impromptu_vla_ros.core.dialects import NANO, DialectError
 from impromptu_vla_ros.core.findings import Finding
 from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.checkpoint import Checkpoint
+from impromptu_vla_ros.models.manifest import check_files, read_manifest
+from impromptu_vla_ros.models.nano import graphs_folder
+from impromptu_vla_ros.models.onnx_sessions import onnxruntime
 from impromptu_vla_ros.models.weights import check_weights
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'safetensors')
@@ -22,19 +25,26 @@ MODEL_REMEDY = "pip install 'impromptu_vla_ros[torch]'"
 
 @dataclass(frozen=True)
 class Wanted:
-    """Who shall drive, as the node's parameters of these names say; no `cameras`: all there."""
+    """
+    Who shall drive, as the node's parameters of these names say; no `cameras`: all there.
+
+    `model` is model.name where that needs no checkpoint.
+    """
 
     dialect: str = 'auto'
     checkpoint: str = ''
     subfolder: str = ''
     revision: str = ''
     cameras: tuple[str, ...] = ()
+    model: str = ''
 
 
 def check_provisions(wanted: Wanted, there: Collection[str]) -> Iterator[Finding]:
     """Yield what does not fit among dialect, checkpoint and the cameras that are there."""
     yield from _check_dialect(wanted, there)
-    if wanted.checkpoint:
+    if wanted.model == NANO:
+        yield from _check_nano()
+    elif wanted.checkpoint:
         yield from _check_checkpoint(wanted)
         yield from _check_libraries()
 
@@ -44,9 +54,8 @@ def _check_dialect(wanted: Wanted, there: Collection[str]) -> Iterator[Finding]:
     try:
         # A checkpoint for three cameras does with one of two.
         checkpoint = wanted.checkpoint.rstrip('/')
-        dialect = load_dialect(
-            wanted.dialect, checkpoint, wanted.subfolder, 1 if count == 2 else count
-        )
+        cameras = 1 if count == 2 else count
+        dialect = load_dialect(wanted.dialect, checkpoint, wanted.subfolder, cameras, wanted.model)
     except DialectError as error:
         problem, _, remedy = str(error).rpartition(': ')
         yield Finding('error', 'dialect: does not fit', problem, remedy)
@@ -60,6 +69,16 @@ def _check_dialect(wanted: Wanted, there: Collection[str]) -> Iterator[Finding]:
                 f'{dialect.name} looks through {", ".join(dialect.cameras)}',
                 f'publish it (--topic {camera}=NAME), or choose a dialect for fewer cameras',
             )
+
+
+def _check_nano() -> Iterator[Finding]:
+    try:
+        folder = graphs_folder()
+        check_files(folder, read_manifest(folder))
+        onnxruntime()
+    except ModelError as error:
+        problem, _, remedy = str(error).rpartition(': ')
+        yield Finding('error', 'model: nano cannot answer', problem, remedy)
 
 
 def _check_checkpoint(wanted: Wanted) -> Iterator[Finding]:

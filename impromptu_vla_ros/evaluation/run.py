@@ -44,7 +44,7 @@ class Options:
 
     dialect: str = 'auto'
     model: str = 'kinematic'
-    model_options: Mapping[str, str] = field(default_factory=dict)
+    model_options: Mapping[str, Any] = field(default_factory=dict)
     live: bool = False
     rate: float = 1.0
     latency: float = 0.0
@@ -185,9 +185,9 @@ def _live_options(options: Options) -> live.LiveOptions:
     )
 
 
-def model_options(arguments: Namespace) -> dict[str, str]:
+def model_options(arguments: Namespace) -> dict[str, Any]:
     """Return the arguments of the model's class that the command line gives."""
-    names = ('checkpoint', 'subfolder', 'revision', 'dtype', 'device')
+    names = ('checkpoint', 'subfolder', 'revision', 'dtype', 'device', 'threads')
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
     return {**given, **({'path': arguments.answers} if arguments.answers else {})}
 

@@ -16,6 +16,7 @@ from impromptu_vla_ros.images import decode
 MODELS = {
     'chat_server': ('chat_server', 'ChatServerModel'),
     'kinematic': ('kinematic', 'KinematicModel'),
+    'nano': ('nano', 'nano_model'),
     'onnx': ('onnx_engine', 'onnx_model'),
     'recorded': ('recorded', 'RecordedModel'),
     'transformers': ('transformers_engine', 'transformers_model'),

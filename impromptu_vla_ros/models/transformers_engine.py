@@ -130,6 +130,7 @@ def transformers_model(
     revision: str = '',
     dtype: str = 'auto',
     device: str = 'auto',
+    threads: int = 0,
     drafts: bool = True,
     constrained: bool = False,
     window: int = 0,
@@ -141,12 +142,15 @@ def transformers_model(
 
     `checkpoint` is a folder or a hub name (`organization/name`), `subfolder` and `revision`
     select inside it. `dtype` is bf16, fp16, fp32 or auto (bf16 on CUDA, fp32 on the CPU);
-    `device` is cpu, cuda, cuda:N or auto. The rest is as in Decoding, a window of 0 as the device
-    likes it. Weights come from safetensors only and no code of a checkpoint is ever run. Raises
-    ModelError where a library, the checkpoint, a part of it or the device is missing.
+    `device` is cpu, cuda, cuda:N or auto; torch's own `threads` stay where they are 0. The rest is
+    as in Decoding, a window of 0 as the device likes it. Weights come from safetensors only and no
+    code of a checkpoint is ever run. Raises ModelError where a library, the checkpoint, a part of
+    it or the device is missing.
     """
     torch, transformers, tokenizers = libraries()
     place, kind = choose(torch, device, dtype)
+    if threads:
+        torch.set_num_threads(threads)
     files = Checkpoint(transformers, checkpoint, subfolder, revision)
     config = files.config()
     tokenizer = files.tokenizer(tokenizers)

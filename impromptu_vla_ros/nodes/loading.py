@@ -20,6 +20,21 @@ from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.models import Model, ModelError, create_model, respond
 from impromptu_vla_ros.nodes.parameters import ModelParameters, PlannerParameters
 
+# Of each model what the parameters tell, by its own names for it.
+OPTIONS = {
+    'chat_server': ('url', 'checkpoint', 'flavour', 'timeout'),
+    'kinematic': (),
+    'nano': ('device', 'threads', 'constrained', 'samples'),
+    'onnx': ('checkpoint', 'device', 'threads', 'drift_limit', 'constrained', 'samples'),
+    'recorded': ('path',),
+    'transformers': (
+        *('checkpoint', 'subfolder', 'revision', 'dtype'),
+        *('device', 'threads', 'constrained', 'samples'),
+    ),
+}
+RENAMED = {'path': 'answers'}
+NEEDED = {'onnx': 'checkpoint', 'recorded': 'answers', 'transformers': 'checkpoint'}
+
 # Width and height of a grey picture: as large as the pictures the model is trained on.
 SIDE = 512
 
@@ -28,7 +43,11 @@ def checked_dialect(parameters: PlannerParameters) -> Dialect:
     """Return the dialect to drive in; raise DialectError where checkpoint or cameras misfit."""
     model = parameters.model
     dialect = load_dialect(
-        parameters.dialect, model.checkpoint, model.subfolder, len(parameters.cameras)
+        parameters.dialect,
+        model.checkpoint,
+        model.subfolder,
+        len(parameters.cameras),
+        model.name,
     )
     missing = [camera for camera in dialect.cameras if camera not in parameters.cameras]
     if missing:
@@ -41,46 +60,11 @@ def checked_dialect(parameters: PlannerParameters) -> Dialect:
 
 def load_model(parameters: ModelParameters) -> Model:
     """Return the model, ready to answer; raise ModelError with what is missing."""
-    if parameters.name == 'recorded':
-        _need(parameters.answers, 'model.answers', 'recorded')
-        return create_model('recorded', path=parameters.answers)
-    if parameters.name == 'transformers':
-        _need(parameters.checkpoint, 'model.checkpoint', 'transformers')
-        return create_model(
-            'transformers',
-            checkpoint=parameters.checkpoint,
-            subfolder=parameters.subfolder,
-            revision=parameters.revision,
-            dtype=parameters.dtype,
-            device=parameters.device,
-            constrained=parameters.constrained,
-            samples=parameters.samples,
-        )
-    if parameters.name == 'onnx':
-        _need(parameters.checkpoint, 'model.checkpoint', 'onnx')
-        return create_model(
-            'onnx',
-            checkpoint=parameters.checkpoint,
-            device=parameters.device,
-            threads=parameters.threads,
-            drift_limit=parameters.drift_limit,
-            constrained=parameters.constrained,
-            samples=parameters.samples,
-        )
-    if parameters.name == 'chat_server':
-        return create_model(
-            'chat_server',
-            url=parameters.url,
-            checkpoint=parameters.checkpoint,
-            flavour=parameters.flavour,
-            timeout=parameters.timeout,
-        )
-    return create_model(parameters.name)
-
-
-def _need(value: str, name: str, model: str) -> None:
-    if not value:
-        raise ModelError(f'model.name:={model} needs {name}, which is empty')
+    name = parameters.name
+    needed = NEEDED.get(name)
+    if needed is not None and not getattr(parameters, needed):
+        raise ModelError(f'model.name:={name} needs model.{needed}, which is empty')
+    return create_model(name, **{o: getattr(parameters, RENAMED.get(o, o)) for o in OPTIONS[name]})
 
 
 def self_test(model: Model, dialect: Dialect, required: bool) -> str:

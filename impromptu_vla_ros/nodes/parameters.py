@@ -36,8 +36,9 @@ class ModelParameters:
     name: str = setting(
         'kinematic',
         'Who answers.',
-        'kinematic (constant turn rate and acceleration) needs no weights: it is the baseline.',
-        choices=('chat_server', 'kinematic', 'onnx', 'recorded', 'transformers'),
+        'nano is the model in the box; kinematic (constant turn rate and acceleration) the '
+        'baseline.',
+        choices=('chat_server', 'kinematic', 'nano', 'onnx', 'recorded', 'transformers'),
     )
     checkpoint: str = setting(
         '',
@@ -55,11 +56,11 @@ class ModelParameters:
     device: str = setting(
         'auto',
         'cpu, cuda, cuda:N, or auto: the GPU where there is one.',
-        'onnx knows tensorrt and tensorrt:N too.',
+        'onnx knows tensorrt and tensorrt:N too; for nano auto is the CPU.',
     )
     threads: int = setting(
         0,
-        'Threads of the CPU; for onnx; 0: one a core.',
+        'Threads of the CPU; for nano, onnx and transformers; 0: one a core.',
         'Fewer leave cores to the rest of the robot.',
         limits=(0, 1024),
     )
@@ -72,12 +73,12 @@ class ModelParameters:
     )
     constrained: bool = setting(
         False,
-        "Let the model write only what the dialect's form allows; for transformers and onnx.",
+        "Let a local model write only what the dialect's form allows.",
         'Every answer is a trajectory then, and a model that lost its words goes unnoticed.',
     )
     samples: int = setting(
         0,
-        'Answers drawn beside each one: their spread tells deviations; for transformers, onnx.',
+        'Answers that a local model draws beside each: their spread tells deviations.',
         'Costs the passes of as many answers; 0: the digits tell them.',
         limits=(0, 64),
     )
@@ -240,7 +241,7 @@ class PlannerParameters:
     dialect: str = setting(
         'auto',
         'Prompt-and-answer format: a name, a .json file, or auto.',
-        "auto follows the checkpoint's name, and is nuscenes without a checkpoint.",
+        "auto is nano for the model nano, follows a checkpoint's name, and is nuscenes without.",
     )
     cameras: tuple[str, ...] = setting(
         ('front',),

@@ -10,13 +10,15 @@ from PIL import Image
 from impromptu_vla_ros.core.structs import Answer, CameraImage, InputError, Query
 from impromptu_vla_ros.models import MODELS, ModelError, create_model, respond
 from impromptu_vla_ros.models.recorded import record
+from impromptu_vla_ros.nodes.loading import OPTIONS
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
-    message = "no model 'gpt': one of chat_server, kinematic, onnx, recorded, transformers"
+    message = "no model 'gpt': one of chat_server, kinematic, nano, onnx, recorded, transformers"
     with pytest.raises(ModelError, match=message):
         create_model('gpt')
-    assert set(MODELS) == {'chat_server', 'kinematic', 'onnx', 'recorded', 'transformers'}
+    names = {'chat_server', 'kinematic', 'nano', 'onnx', 'recorded', 'transformers'}
+    assert set(MODELS) == names == set(OPTIONS)
 
 
 @pytest.mark.parametrize(

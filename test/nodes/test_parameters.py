@@ -102,7 +102,7 @@ def test_a_running_node_keeps_its_parameters(rig):
     [
         ({'max_rate': 2}, 'max_rate takes double 0 to 100, with a decimal point'),
         ({'qos__depth': 0}, 'qos.depth takes integer 1 to 1000'),
-        ({'model__name': 'gpt'}, "model.name is 'gpt': take chat_server, kinematic, onnx, record"),
+        ({'model__name': 'gpt'}, "model.name is 'gpt': take chat_server, kinematic, nano, onnx"),
         ({'cameras': ['front', 'top']}, 'cameras is '),
         ({'camera__front__fov_deg': 180.0}, 'camera.front.fov_deg takes double 0 to 179'),
     ],

@@ -34,7 +34,7 @@ class Case:
     scenario: str
     seed: int = 0
     model: str = 'expert'
-    model_options: Mapping[str, str] = field(default_factory=dict)
+    model_options: Mapping[str, Any] = field(default_factory=dict)
     dialect: str = 'auto'
     latency: float = 0.0
     retiming: bool = True
