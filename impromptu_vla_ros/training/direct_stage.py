@@ -112,9 +112,21 @@ class DirectStage:
         """Return the seconds since the start."""
         return self.ticks * STEP
 
-    def picture(self) -> NDArray[np.uint8]:
-        """Return what the front camera sees now, RGB (height, width, 3)."""
-        return np.ascontiguousarray(self._world.see(self._lens)[..., 2::-1])
+    def picture(self, beside: Pose | None = None) -> NDArray[np.uint8]:
+        """
+        Return what the front camera sees now, RGB (height, width, 3).
+
+        It may be asked what it would see if the rear axle were `beside` where it is.
+        """
+        here = self._world.body(EGO)
+        if beside is not None:
+            rear = moved(Pose(here.x, here.y, here.yaw), Pose(-self._rear, 0.0, 0.0))
+            middle = moved(moved(rear, beside), Pose(self._rear, 0.0, 0.0))
+            self._world.place(EGO, replace(here, x=middle.x, y=middle.y, yaw=middle.yaw))
+        pixels = np.ascontiguousarray(self._world.see(self._lens)[..., 2::-1])
+        if beside is not None:
+            self._world.place(EGO, here)
+        return pixels
 
     def _read(self) -> Scene:
         body, stamp, rear = self._world.body(EGO), round(self.time * NANOSECONDS), self._rear

@@ -12,15 +12,23 @@ from numpy.typing import NDArray
 
 from impromptu_vla_ros.core import codec
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.core.structs import Answer, CameraImage, FloatArray, Query
+from impromptu_vla_ros.core.driving import overlap
+from impromptu_vla_ros.core.motion import moved
+from impromptu_vla_ros.core.structs import Answer, CameraImage, FloatArray, Pose, Query
+from impromptu_vla_ros.evaluation.driving.expert import View
 from impromptu_vla_ros.evaluation.driving.sight import Instant
 from impromptu_vla_ros.models import Model
 from impromptu_vla_ros.models.preprocessing import BICUBIC, model_size, resize_as_trained
 from impromptu_vla_ros.training.direct_stage import DirectStage
-from impromptu_vla_ros.training.tutor import Tutor
+from impromptu_vla_ros.training.tutor import Tutor, seen
 
-# Between two pictures that are kept, s; how many lessons with another speed are added to each.
-BETWEEN, IMAGINED = (0.25, 0.55), 0.35
+# Between two pictures that are kept, s; how many lessons with another speed are added to each,
+# and how many with a picture from beside the car: so far aside, m, and turned, rad.
+BETWEEN, IMAGINED = (0.25, 0.55), 0.5
+BESIDE, SIDE, TURNED = 0.9, 1.3, 0.12
+# Where nothing happens pictures are kept so many times more rarely: where nobody is seen, and
+# the right way is straight on (m) with about the speed of now (m/s).
+DULL, STRAIGHT, SAME = 3.0, 0.4, 0.7
 QUALITY = 92  # of the pictures, whose colours are kept at full size
 # How often somebody is led astray, 1/s, and for how long, s.
 OFTEN, ASTRAY = 0.3, (0.5, 2.0)
@@ -42,16 +50,16 @@ class Detour:
         way, known = np.vstack([[0.0, 0.0], points]), np.append(0.0, times)
         step = way[-1] - way[-2]
         beyond = np.maximum(self.faster * times - known[-1], 0.0) / (known[-1] - known[-2])
-        moved = np.column_stack(
+        changed = np.column_stack(
             [np.interp(self.faster * times, known, way[:, axis]) for axis in (0, 1)]
         )
-        moved += beyond[:, None] * step
+        changed += beyond[:, None] * step
         c, s = np.cos(self.turned), np.sin(self.turned)
-        moved = moved @ np.array([[c, s], [-s, c]])
+        changed = changed @ np.array([[c, s], [-s, c]])
         # Who does not move on does not move aside.
-        share = np.clip(times / ASIDE_WITHIN, 0.0, 1.0) * np.clip(moved[-1, 0] / 8.0, 0.0, 1.0)
-        moved[:, 1] += self.left * share**2 * (3.0 - 2.0 * share)
-        return np.asarray(moved)
+        share = np.clip(times / ASIDE_WITHIN, 0.0, 1.0) * np.clip(changed[-1, 0] / 8.0, 0.0, 1.0)
+        changed[:, 1] += self.left * share**2 * (3.0 - 2.0 * share)
+        return np.asarray(changed)
 
 
 def detour(now: float, random: Generator) -> Detour:
@@ -99,19 +107,42 @@ class Pupil:
         answer = self._driver.answer(query)
         self._lost = self._lost or not self._tutor.teaches(stage.scene.odometry.pose)
         if taken and pixels is not None and not self._lost:
-            self._due = now + self._random.uniform(*BETWEEN)
-            self._learn(query.prompt, pixels)
+            dull = self._learn(query.prompt, pixels)
+            self._due = now + self._random.uniform(*BETWEEN) * (DULL if dull else 1.0)
         return self._led_astray(answer, now) if self._strays else answer
 
-    def _learn(self, prompt: str, pixels: NDArray[np.uint8]) -> None:
+    def _learn(self, prompt: str, pixels: NDArray[np.uint8]) -> bool:
+        """Take lessons from a picture; return whether it is a dull one."""
         stage, picture = self._stage, len(self.jpegs)
         scene = stage.scene
         players = tuple(stage.players)
-        view = Instant(stage.time, scene.odometry, scene.acceleration.ax, players).view
+        view = seen(Instant(stage.time, scene.odometry, scene.acceleration.ax, players).view)
+        answer = self._tutor.answer(view)
         self.jpegs.append(packed(pixels, self._dialect))
-        self.lessons.append((prompt, self._tutor.answer(view), picture))
+        self.lessons.append((prompt, answer, picture))
         if self._random.random() < IMAGINED:
             self.lessons.append((*self._tutor.imagined(view, self._random), picture))
+        if self._random.random() < BESIDE:
+            self._learn_beside(view)
+        return not len(view.others) and self._straight_on(answer, view.speed)
+
+    def _learn_beside(self, view: View) -> None:
+        """Take a lesson of who came to a place beside the car, unless somebody is there."""
+        side, turned = self._random.uniform(-SIDE, SIDE), self._random.uniform(-TURNED, TURNED)
+        beside = Pose(0.0, float(side), float(turned))
+        there = replace(view, pose=moved(view.pose, beside))
+        box = self._stage.ego.box(there.pose)
+        if any(overlap(box, player.box) for player in self._stage.players):
+            return
+        if self._tutor.teaches(there.pose):
+            self.jpegs.append(packed(self._stage.picture(beside), self._dialect))
+            lesson = self._tutor.imagined(there, self._random)
+            self.lessons.append((*lesson, len(self.jpegs) - 1))
+
+    def _straight_on(self, answer: str, speed: float) -> bool:
+        points = codec.decode_trajectory(self._dialect, answer).points
+        pace = (points[-1, 0] - points[0, 0]) / (self._dialect.spacing * (len(points) - 1))
+        return bool(np.abs(points[:, 1]).max() < STRAIGHT and abs(pace - speed) < SAME)
 
     def _led_astray(self, answer: Answer, now: float) -> Answer:
         if now > self._detour.until + 1.0 and self._random.random() < OFTEN * 0.2:
