@@ -31,6 +31,11 @@ class Drive:
     picture: NDArray[np.int64]
 
 
+def plain(answer: str) -> str:
+    """Return an answer of fixed decimals without signs of zeros, which nobody could learn."""
+    return answer.replace('-0.00', '0.00')
+
+
 def write_lessons(path: Path, drive: Drive) -> None:
     """Write a drive's lessons as `.npz`, at once or not at all; the same bytes each time."""
     half = path.with_name(f'{path.name}.{os.getpid()}.part')

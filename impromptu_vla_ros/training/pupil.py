@@ -26,9 +26,9 @@ from impromptu_vla_ros.training.tutor import Tutor, seen
 # and how many with a picture from beside the car: so far aside, m, and turned, rad.
 BETWEEN, IMAGINED = (0.25, 0.55), 0.5
 BESIDE, SIDE, TURNED = 0.9, 1.3, 0.12
-# Where nothing happens pictures are kept so many times more rarely: where nobody is seen, and
-# the right way is straight on (m) with about the speed of now (m/s).
-DULL, STRAIGHT, SAME = 3.0, 0.4, 0.7
+# Where nothing happens pictures are kept so many times more rarely: where one stays where one is
+# (m), or nobody is seen and the right way is straight on (m) with about the speed of now (m/s).
+DULL, STAYS, STRAIGHT, SAME = 3.0, 0.1, 0.4, 0.7
 QUALITY = 92  # of the pictures, whose colours are kept at full size
 # How often somebody is led astray, 1/s, and for how long, s.
 OFTEN, ASTRAY = 0.3, (0.5, 2.0)
@@ -116,21 +116,22 @@ class Pupil:
         stage, picture = self._stage, len(self.jpegs)
         scene = stage.scene
         players = tuple(stage.players)
-        view = seen(Instant(stage.time, scene.odometry, scene.acceleration.ax, players).view)
+        whole = Instant(stage.time, scene.odometry, scene.acceleration.ax, players).view
+        view = seen(whole)
         answer = self._tutor.answer(view)
         self.jpegs.append(packed(pixels, self._dialect))
         self.lessons.append((prompt, answer, picture))
         if self._random.random() < IMAGINED:
             self.lessons.append((*self._tutor.imagined(view, self._random), picture))
         if self._random.random() < BESIDE:
-            self._learn_beside(view)
-        return not len(view.others) and self._straight_on(answer, view.speed)
+            self._learn_beside(whole)
+        return self._dull(answer, view)
 
     def _learn_beside(self, view: View) -> None:
         """Take a lesson of who came to a place beside the car, unless somebody is there."""
         side, turned = self._random.uniform(-SIDE, SIDE), self._random.uniform(-TURNED, TURNED)
         beside = Pose(0.0, float(side), float(turned))
-        there = replace(view, pose=moved(view.pose, beside))
+        there = seen(replace(view, pose=moved(view.pose, beside)))
         box = self._stage.ego.box(there.pose)
         if any(overlap(box, player.box) for player in self._stage.players):
             return
@@ -139,10 +140,12 @@ class Pupil:
             lesson = self._tutor.imagined(there, self._random)
             self.lessons.append((*lesson, len(self.jpegs) - 1))
 
-    def _straight_on(self, answer: str, speed: float) -> bool:
+    def _dull(self, answer: str, view: View) -> bool:
         points = codec.decode_trajectory(self._dialect, answer).points
         pace = (points[-1, 0] - points[0, 0]) / (self._dialect.spacing * (len(points) - 1))
-        return bool(np.abs(points[:, 1]).max() < STRAIGHT and abs(pace - speed) < SAME)
+        straight = bool(np.abs(points[:, 1]).max() < STRAIGHT and abs(pace - view.speed) < SAME)
+        stays = view.speed < STAYS and float(points[-1, 0]) < STAYS
+        return stays or (straight and not len(view.others))
 
     def _led_astray(self, answer: Answer, now: float) -> Answer:
         if now > self._detour.until + 1.0 and self._random.random() < OFTEN * 0.2:

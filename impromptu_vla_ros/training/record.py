@@ -93,8 +93,11 @@ def main() -> None:
     parser.add_argument('--drives', type=int, default=400)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--jobs', type=int, default=1)
+    parser.add_argument('--model', default='', help='who drives; the expert if nobody is named')
+    parser.add_argument('--option', action='append', default=[], help="NAME=VALUE of the model's")
     given = parser.parse_args()
-    record(given.out, given.drives, given.seed, given.jobs)
+    options = tuple((name, value) for name, _, value in (o.partition('=') for o in given.option))
+    record(given.out, given.drives, given.seed, given.jobs, Driver(given.model, options))
     print(f'{given.out}: {lessons_hash(given.out)}')
 
 

@@ -117,9 +117,9 @@ def frontal(network: RoadNetwork, random: Generator) -> Scenario:
     his = random.uniform(3.0, 11.0)
     gap = TOUCHING + random.uniform(3.5, 6.5) * (speed + his)
     # His left is our left mirrored: so much of him is in our lane.
-    left = spot.across - random.uniform(0.0, 2.2)
+    left = spot.across - random.uniform(0.4, 2.4)
     back = Act('ttc', random.uniform(1.8, 4.0), left=0.0, over=random.uniform(1.5, 2.5))
-    acts = (back,) if random.random() < 0.5 else ()
+    acts = (back,) if random.random() < 0.6 else ()
     car = Actor('frontal', a_car(random), spot.towards(gap), his, left, acts)
     return scenario_at(spot, random, car, speed=speed)
 

@@ -17,6 +17,7 @@ from impromptu_vla_ros.core.structs import FloatArray, Pose
 from impromptu_vla_ros.evaluation.driving.ego import Ego
 from impromptu_vla_ros.evaluation.driving.expert import Expert, View
 from impromptu_vla_ros.evaluation.driving.ways import EVERY, Way
+from impromptu_vla_ros.training.lessons import plain
 from impromptu_vla_ros.training.spots import FASTEST, cruise_at
 from impromptu_vla_ros.worlds.rigs import RIGS
 
@@ -35,7 +36,7 @@ class Tutor:
     Say what is right at a view; questions are those of `dialect`.
 
     The right speed is the one that is driven, but at least some 8 m/s: a picture does not tell
-    how fast somebody wanted to go. Who cannot be seen through the front camera is not minded.
+    how fast somebody wanted to go. A view should be `seen`: a picture tells of nobody else.
     """
 
     def __init__(self, way: Way, dialect: Dialect, ego: Ego) -> None:
@@ -51,7 +52,7 @@ class Tutor:
         """Return the right answer."""
         cruise = cruise_at(view.speed)
         expert = Expert(self._onward, cruise, 1.0, self._dialect, self._ego, lambda _: view)
-        return expert.planned(seen(view))
+        return plain(expert.planned(view))
 
     def imagined(self, view: View, random: Generator) -> tuple[str, str]:
         """
@@ -64,6 +65,7 @@ class Tutor:
         count = int(random.integers(self._dialect.min_states, self._dialect.max_states + 1))
         count = self._dialect.max_states if random.random() < 0.8 else count
         states = self._past(view.pose, speed, acceleration, count)
+        states = [_measured(state, random) for state in states]
         route = self._onward.points[:, :2]
         command = navigation.navigation_command(route, view.pose, speed)
         prompt = codec.encode_prompt(self._dialect, states, command=command)
@@ -97,6 +99,12 @@ class Tutor:
             PromptState(float(x[k]), float(y[k]), float(u), 0.0, a, float(u * u * bend))
             for k, (u, bend) in enumerate(zip(speeds, bends))
         ]
+
+
+def _measured(state: PromptState, random: Generator) -> PromptState:
+    """Return the state with a millimetre of noise: as in a drive, no zero is quite one."""
+    y, vy, ay = 1e-3 * random.normal(size=3)
+    return replace(state, y=state.y + y, vy=state.vy + vy, ay=state.ay + ay)
 
 
 def seen(view: View) -> View:
