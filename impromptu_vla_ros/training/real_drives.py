@@ -39,6 +39,8 @@ COLUMNS = 't_s,x_m,y_m,yaw_rad,speed_mps'
 HELD_OUT = 0.2
 # Between two lessons, s, and how much of the way ahead the command is told by, m.
 EVERY, ROUTE = 0.5, 150.0
+# So near its end, s, a drive does not tell any more where it leads.
+END = 10.0
 START = 1_000 * NANOSECONDS
 
 
@@ -96,7 +98,7 @@ def lessons_of(kind: str, drive: Motion, dialect: Dialect) -> Drive:
         stamp = START + round(float(time) * NANOSECONDS)
         speed = float(drive.speeds[k])
         planner.observe(Odometry(stamp, pose, speed, 0.0, float(yaw_rates[k])))
-        if time < due or time + dialect.horizon > drive.times[-1]:
+        if time < due or time + END > drive.times[-1]:
             continue
         command = _command(drive, k, pose, speed)
         planner.observe(NavigationCommand(stamp, command))

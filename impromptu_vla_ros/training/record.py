@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -45,12 +46,19 @@ def _made(driver: Driver) -> Model | None:
     return create_model(driver.model, **dict(driver.options)) if driver.model else None
 
 
-def recorded(seed: int, index: int, model: Model | None = None) -> Drive:
-    """Return the lessons of one drive; the expert drives it where no `model` does."""
+def recorded(
+    seed: int, index: int, model: Model | None = None, longest: float = math.inf
+) -> Drive:
+    """
+    Return the lessons of one drive, of its first `longest` seconds.
+
+    The expert drives it where no `model` does.
+    """
     random = np.random.default_rng([seed, index])
     family, dialect = dealt(index), DIALECTS[NANO]
     made = situation(family, random, f'{family} {seed} {index}')
-    scenario = replace(made.scenario, lost=LOST, seed=index)
+    seconds = min(made.scenario.duration, longest)
+    scenario = replace(made.scenario, duration=seconds, lost=LOST, seed=index)
     far = scenario.duration * max(scenario.cruise, scenario.speed) + BEYOND
     way = way_along(made.network, scenario.route, far)
     stage = DirectStage(made.network, FIRST + int(random.integers(8)))
