@@ -34,6 +34,8 @@ AIR = 2.6e-4
 # and no faster than this (rad/s of the road wheels: 700 °/s at a steering wheel of ratio 16).
 STEER_LAG = 0.2
 STEER_RATE = 0.76
+# Colours go by numbers, from this one of the first vehicle on: of the first episode of a server.
+FIRST = 3
 # A longer step is computed in several of at most this, s.
 SUBSTEP = 0.01
 
@@ -152,11 +154,12 @@ class KinematicWorld:
 
     def __init__(self) -> None:
         self._vehicles: dict[int, _Vehicle] = {}
+        self._first = 0
         self._scene: Scene | None = None
 
     def begin(self, roads: RoadNetwork) -> None:
         """Start a new episode on these roads, without actors."""
-        self._vehicles = {}
+        self._vehicles, self._first = {}, 0
         if self._scene is None or self._scene.network != roads:
             self._scene = Scene(roads)
 
@@ -170,6 +173,7 @@ class KinematicWorld:
                 )
         vehicle = _Vehicle(kind, Pose(body.x, body.y, body.yaw))
         vehicle.put(body)
+        self._first = self._first or number
         self._vehicles[number] = vehicle
 
     def remove(self, number: int) -> None:
@@ -221,8 +225,9 @@ class KinematicWorld:
         if self._scene is None:
             raise RuntimeError('there is nothing to see before begin()')
         parent = None if lens.parent is None else self._vehicles[lens.parent].body()
+        # Numbers go on from episode to episode, colours begin anew: the same is seen again.
         cars = [
-            Car(number, one.kind, one.body(), one.braking)
+            Car(number - self._first + FIRST, one.kind, one.body(), one.braking)
             for number, one in self._vehicles.items()
         ]
         return self._scene.picture(lens, parent, cars)

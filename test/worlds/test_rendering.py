@@ -196,3 +196,13 @@ def test_the_world_shows_who_brakes():
     world.drive(2, Pedals(brake=1.0))
     assert (world.see(lens()) != dark).any()
     world.close()
+
+
+def test_an_episode_looks_the_same_whatever_was_before():
+    world, pictures = KinematicWorld(), []
+    for first in (4, 7):
+        world.begin(MAPS['straight']())
+        world.add(first, SEDAN, EGO)
+        world.add(first + 2, SEDAN, replace(EGO, x=EGO.x + 9.0))
+        pictures.append(world.see(lens(parent=first)))
+    assert np.array_equal(*pictures)
