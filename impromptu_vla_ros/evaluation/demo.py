@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.dialects import NANO, Dialect
 from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.evaluation.drive import DriveError, table
 from impromptu_vla_ros.evaluation.driving.case import Case, Result, keep
@@ -22,6 +22,8 @@ from impromptu_vla_ros.evaluation.driving.server import metadrive_python
 from impromptu_vla_ros.evaluation.driving.worker import Worker
 from impromptu_vla_ros.evaluation.live import LiveError, RosMissing, require_ros
 from impromptu_vla_ros.evaluation.live_drive import EXPERT, Drive, Driven, LiveDrive
+from impromptu_vla_ros.evaluation.provisions import Wanted, check_provisions
+from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.worlds.carla_errors import NoServer
 from impromptu_vla_ros.worlds.maps import MAPS
 
@@ -36,9 +38,14 @@ LEAD = (
 )
 PRIVILEGED = (
     'The model is the privileged expert: it sees the state of the world, not the pictures, and '
-    'answers in the wire format of Impromptu VLA. It stands in until a model that needs no GPU is '
-    'embedded; all behind its answers is what drives a real one.'
+    'answers in the wire format of Impromptu VLA. It is the upper bound of what a model could do; '
+    'all behind its answers is what drives a real one.'
 )
+BOXED = (
+    'The model is the one in the box: a small Qwen2.5-VL that sees the pictures of the front '
+    'camera and is told its motion and the navigation command, in ONNX Runtime on the CPU.'
+)
+WHO = {EXPERT: PRIVILEGED, NANO: BOXED}
 
 
 def run(arguments: Namespace) -> int:
@@ -50,27 +57,29 @@ def run(arguments: Namespace) -> int:
     if played.drops or played.lost:
         raise DriveError(f'{name} loses pictures by plan, which only `impromptu-vla drive` does')
     latency = arguments.latency if arguments.model == EXPERT else 0.0
+    _require(arguments.model)
     world = _chosen_world(arguments.world)
     case = Case(
         name, seed, arguments.model, {}, latency=latency, world=world, pictures=True, over=OVER
     )
     print(f'{name}: {SCENARIOS[name].__doc__}')
+    if arguments.model in WHO:
+        print(WHO[arguments.model])
     if arguments.model == EXPERT:
-        print(f'{PRIVILEGED}\nIts answers come {latency:g} s after their pictures.')
-    out, dialect = Path(arguments.out), load_dialect('auto', '', '', 1)
+        print(f'Its answers come {latency:g} s after their pictures.')
+    out, dialect = Path(arguments.out), load_dialect('auto', '', '', 1, arguments.model)
     try:
         require_ros()
     except RosMissing as error:
         print(f'impromptu-vla: NOT OVER ROS 2: {error}', file=sys.stderr)
         return _in_lockstep(replace(case, over=''), out)
-    driven = _driven(case, played, dialect)
+    driven = _driven(case, played, dialect, arguments.threads)
     result = _kept(case, played, dialect, driven, out)
     if driven.problem:
         raise LiveError(f'{driven.problem}\nThe car: {_stop(driven)}')
     print(table([result]))
     print(_numbers(driven))
-    notes = [PRIVILEGED] if arguments.model == EXPERT else []
-    print(f'page: {write_page(out, TITLE, LEAD, notes).resolve()}')
+    print(f'page: {write_page(out, TITLE, LEAD, _notes(case)).resolve()}')
     return 0 if result['score']['passed'] else 1
 
 
@@ -84,9 +93,18 @@ def _in_lockstep(case: Case, out: Path) -> int:
     if 'error' in result:
         raise LiveError(result['error'])
     print(table([result]))
-    notes = [PRIVILEGED] if case.model == EXPERT else []
-    print(f'page: {write_page(out, notes=notes).resolve()}')
+    print(f'page: {write_page(out, notes=_notes(case)).resolve()}')
     return 0 if result['score']['passed'] else 1
+
+
+def _notes(case: Case) -> list[str]:
+    return [WHO[case.model]] if case.model in WHO else []
+
+
+def _require(model: str) -> None:
+    """Raise ModelError for what the model in the box lacks: a node would be waited for first."""
+    for lack in check_provisions(Wanted(model=model), ('front',)):
+        raise ModelError(f'{lack.what}: {lack.detail}: {lack.remedy}')
 
 
 def _chosen_world(asked: str) -> str:
@@ -101,10 +119,16 @@ def _chosen_world(asked: str) -> str:
     return METADRIVE
 
 
-def _driven(case: Case, played: Scenario, dialect: Dialect) -> Driven:
-    width = WIDTH.get(case.world, 640)
+def _driven(case: Case, played: Scenario, dialect: Dialect, threads: int) -> Driven:
     drive = Drive(
-        played, MAPS[played.map](), dialect, case.world, case.model, case.latency, width=width
+        scenario=played,
+        network=MAPS[played.map](),
+        dialect=dialect,
+        world=case.world,
+        model=case.model,
+        latency=case.latency,
+        width=WIDTH.get(case.world, 640),
+        parameters={'model.threads': threads},
     )
     print(f'starting: {case.world} world, carla_bridge, planner, controller', flush=True)
     # Silent where nobody watches: in a pipe and in continuous integration.
@@ -123,6 +147,7 @@ def _kept(case: Case, played: Scenario, dialect: Dialect, driven: Driven, out: P
         (pictures / f'{tick:05d}.jpg').write_bytes(data)
     driven.record.save(folder / f'{case.name}.npz')
     result: Result = {'family': played.family, 'dialect': dialect.name, 'end': driven.end}
+    result['times'] = driven.times.to_json()
     if driven.problem:
         result['error'] = driven.problem
     else:
@@ -145,6 +170,7 @@ def _numbers(driven: Driven) -> str:
             f'{ages.mean():.2f} s, at most {ages.max():.2f} s' if len(ages) else '-',
         ),
         ('fastest', f'{record.ego[:, 3].max():.1f} m/s'),
+        *driven.times.rows(),
     )
     return '\n'.join(f'  {name:18} {value}' for name, value in rows)
 

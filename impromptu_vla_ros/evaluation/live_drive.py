@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,19 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from impromptu_vla_ros.core.codec import AnswerError
-from impromptu_vla_ros.core.controller import DISENGAGED
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.core.structs import ControlCommand, Query
-from impromptu_vla_ros.core.told import told_plan
 from impromptu_vla_ros.evaluation.driving.director import Director, Instant
-from impromptu_vla_ros.evaluation.driving.expert import Expert
-from impromptu_vla_ros.evaluation.driving.notes import Notes
 from impromptu_vla_ros.evaluation.driving.record import Record
 from impromptu_vla_ros.evaluation.driving.scenario import Scenario
 from impromptu_vla_ros.evaluation.driving.score import progress
 from impromptu_vla_ros.evaluation.driving.server import WorldServer
+from impromptu_vla_ros.evaluation.driving.times import Times, times_of
 from impromptu_vla_ros.evaluation.live import PLANNER, LiveError
+from impromptu_vla_ros.evaluation.live_record import latencies, live_record, pictures_by_tick
 from impromptu_vla_ros.evaluation.live_topics import listening
 from impromptu_vla_ros.evaluation.process import ChildProcess, node_process
 from impromptu_vla_ros.worlds.carla_errors import CarlaError
@@ -35,6 +30,8 @@ BRIDGE = 'impromptu_vla_ros.nodes.bridge_node'
 CONTROLLER = 'impromptu_vla_ros.nodes.controller_node'
 EXPERT_PLANNER = 'impromptu_vla_ros.evaluation.live_expert'
 EXPERT = 'expert'
+# Named beside an expert, which takes its place: it fits every dialect.
+BASELINE = 'kinematic'
 # How long, s of the wall clock: all processes until the first plan, and one frame.
 STARTING, FRAME = 90.0, 20.0
 # A car without a planner must stand within this time, simulated s; slower than this it does, m/s.
@@ -72,15 +69,17 @@ class Drive:
 @dataclass(frozen=True)
 class Driven:
     """
-    What came of it: the record, the JPEGs by tick, how it ended, and real seconds per drive.
+    What came of it: the record, the JPEGs by tick, how it ended, and the real seconds it took.
 
-    `problem` says what went wrong with the processes, nothing if all went well.
+    `times` are those of its answers. `problem` says what went wrong with the processes, nothing if
+    all went well.
     """
 
     record: Record
     pictures: Mapping[int, bytes]
     end: str
     seconds: float
+    times: Times
     problem: str = ''
 
 
@@ -133,8 +132,12 @@ class LiveDrive:
             if on_time is not None and instants:
                 on_time(instants[-1].time)
         seconds = monotonic() - begun
-        record, pictures = self._record(instants)
-        return Driven(record, pictures, end, seconds, problem)
+        factor, memory = instants[-1].time / seconds, self.children['planner'].peak_memory
+        times = times_of(latencies(self.listener, instants), factor, memory)
+        drive = self._drive
+        record = live_record(drive.scenario, drive.dialect, self.director, self.listener, instants)
+        pictures = pictures_by_tick(self.listener, instants)
+        return Driven(record, pictures, end, seconds, times, problem)
 
     # The processes
 
@@ -156,6 +159,8 @@ class LiveDrive:
         }
         planner = {
             **heard,
+            'model.name': BASELINE if drive.model == EXPERT else drive.model,
+            'dialect': drive.dialect.name,
             'autostart': True,
             'image_transport': 'compressed',
             'qos.reliability': 'reliable',
@@ -172,8 +177,7 @@ class LiveDrive:
             module, played = EXPERT_PLANNER, drive.scenario
             arguments = ['--port', str(port), '--scenario', played.name]
             arguments += ['--seed', str(played.seed), '--latency', str(drive.latency)]
-        else:
-            planner['model.name'] = drive.model
+            arguments += ['--dialect', drive.dialect.name]
         for name, process in (
             ('bridge', node_process(BRIDGE, namespace, bridge)),
             ('planner', node_process(module, namespace, planner, INPUTS, arguments)),
@@ -244,47 +248,6 @@ class LiveDrive:
             if progress(way, scenario, self._drive.network) >= scenario.goal:
                 return 'goal reached'
         return ''
-
-    def _record(self, instants: list[Instant]) -> tuple[Record, dict[int, bytes]]:
-        drive, director, heard = self._drive, self.director, self.listener
-        notes = Notes([player.actor.name for player in director.players])
-        commands = sorted(heard.commands, key=lambda command: command.stamp)
-        stamps = [command.stamp for command in commands]
-        pictures: dict[int, bytes] = {}
-        for tick, one in enumerate(instants):
-            now = one.odometry.stamp
-            k = bisect_right(stamps, now)
-            command = commands[k - 1] if k else ControlCommand(now, DISENGAGED)
-            picture = heard.pictures.get(now)
-            if picture is not None:
-                pictures[tick] = picture
-            notes.tick(now, one.odometry, one, one.others, command, picture is not None)
-        first, last = instants[0].odometry.stamp, instants[-1].odometry.stamp
-        expert = self._reference()
-        known = {one.odometry.stamp: one.odometry.vx for one in instants}
-        for plan in heard.plans:
-            if first <= plan.stamp <= last:
-                notes.plan(plan)
-            if not plan.answer or plan.capture_stamp not in known:
-                continue
-            speed = known.pop(plan.capture_stamp)  # an answer is noted once
-            lies = plan.capture_stamp, plan.anchor, plan.anchor_frame_id, speed
-            try:
-                meant = told_plan(drive.dialect, plan.answer, *lies)
-            except AnswerError:
-                continue
-            reference = expert.answer(Query(plan.capture_stamp, (), '', '')).text
-            notes.told(meant, plan.capture_stamp, plan.stamp, plan.answer, reference)
-        ego = director.ego
-        size = (ego.length, ego.width, ego.ahead, director.wheelbase)
-        return notes.record([actor.size for actor in drive.scenario.actors], size), pictures
-
-    def _reference(self) -> Expert:
-        """Return the expert who knows the script too, as in lockstep."""
-        director, scenario = self.director, self._drive.scenario
-        view, dialect = director.sight.view, self._drive.dialect
-        cruise, friction = scenario.cruise, scenario.friction
-        return Expert(director.way, cruise, friction, dialect, director.ego, view)
 
 
 @dataclass(frozen=True, eq=False)

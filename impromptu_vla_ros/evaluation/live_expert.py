@@ -20,10 +20,11 @@ def main() -> int:
     parser.add_argument('--port', type=int, required=True, help="of the world's server")
     parser.add_argument('--scenario', required=True)
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--dialect', default='auto', help='in which it answers')
     parser.add_argument('--latency', type=float, default=0.0, help='of answers, simulated s')
     given, rest = parser.parse_known_args()
     played = from_a_stand(scenario(given.scenario, given.seed))
-    network, dialect = MAPS[played.map](), load_dialect('auto', '', '', 1)
+    network, dialect = MAPS[played.map](), load_dialect(given.dialect, '', '', 1)
     try:
         expert = PrivilegedExpert(given.port, played, network, dialect, given.latency)
     except CarlaError as error:

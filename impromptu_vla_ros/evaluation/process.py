@@ -60,6 +60,16 @@ class ChildProcess:
         """Return the exit code of a child that ended by itself, else None."""
         return self._child.poll()
 
+    @property
+    def peak_memory(self) -> float | None:
+        """Return the child's largest resident set so far, MB; None where nobody tells."""
+        try:
+            status = Path(f'/proc/{self.pid}/status').read_text(encoding='ascii')
+        except OSError:
+            return None
+        found = [line.split()[1] for line in status.splitlines() if line.startswith('VmHWM')]
+        return int(found[0]) * 1024 / 1e6 if found else None
+
     def end(self) -> None:
         """End the child: SIGINT, and SIGKILL after ten seconds."""
         if self._child.poll() is None:

@@ -33,7 +33,8 @@ SCENARIO = 'stopped_car'
 
 
 def drive(out):
-    return cli.main(['demo', '--world', 'kinematic', '--scenario', SCENARIO, '--out', str(out)])
+    chosen = ['--world', 'kinematic', '--model', 'expert', '--scenario', SCENARIO]
+    return cli.main(['demo', *chosen, '--out', str(out)])
 
 
 def files(out):
@@ -84,11 +85,18 @@ def test_it_drives_to_the_goal_and_leaves_nothing_but_its_page(tmp_path, capfd):
     assert ages.min() >= 0.449, 'answers come no sooner than their latency'
     # The expert sees the world's state by the pictures' stamps, and foresees a car that stands.
     case = Case(SCENARIO, latency=0.5, pictures=True, over=demo.OVER)
-    score = finished(case, tmp_path)['score']
+    result = finished(case, tmp_path)
+    score, times = result['score'], result['times']
     assert score['model_error'] < 0.05
+    # What the answers cost: an expert has no stages but these.
+    assert set(times['stages']) == {'decode_images', 'planning'}
+    assert times['stages']['decode_images'][0] < times['stages']['planning'][0]
+    assert 0.0 < times['real_time_factor'] < 1.1 and times['peak_memory'] > 10.0
+    assert 'real-time factor' in said and 'planning' in said
     assert score['passed'] and score['freshness'] > 0.8
     html = (tmp_path / 'index.html').read_text()
     assert '<video class="drive"' in html and 'privileged expert' in html
+    assert f'What {times["answers"]} answers cost' in html
     assert children() == []
 
 
@@ -118,7 +126,8 @@ def running(process):
 
 
 def test_ctrl_c_ends_all_processes():
-    command = [sys.executable, '-m', 'impromptu_vla_ros.cli', 'demo', '--world', 'kinematic']
+    command = [sys.executable, '-m', 'impromptu_vla_ros.cli', 'demo']
+    command += ['--world', 'kinematic', '--model', 'expert']
     # A parent in the background would hand down to ignore SIGINT.
     started = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -151,16 +160,24 @@ def test_without_ros_it_drives_in_lockstep(tmp_path, capfd, monkeypatch):
     assert (tmp_path / 'index.html').exists()
 
 
+def test_a_box_without_its_model_is_one_line_before_anything_starts(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr('impromptu_vla_ros.models.nano.files', lambda _: tmp_path)
+    monkeypatch.setattr(demo, '_driven', None)
+    assert cli.main(['demo', '--model', 'nano', '--out', str(tmp_path / 'out')]) == 2
+    assert 'nano is not in this installation' in capsys.readouterr().err
+
+
 def test_a_world_that_does_not_start_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv('METADRIVE_VENV', str(tmp_path))
-    assert cli.main(['demo', '--world', 'metadrive', '--out', str(tmp_path / 'out')]) == 2
+    chosen = ['--world', 'metadrive', '--model', 'expert', '--out', str(tmp_path / 'out')]
+    assert cli.main(['demo', *chosen]) == 2
     assert 'make it with scripts/metadrive.sh' in capsys.readouterr().err
 
 
 def test_what_it_cannot_do(tmp_path, capsys):
     def told(**given):
         values = {'scenario': SCENARIO, 'seed': 0, 'world': 'kinematic', 'model': 'expert'}
-        values |= {'latency': 0.5, 'out': str(tmp_path), **given}
+        values |= {'latency': 0.5, 'threads': 0, 'out': str(tmp_path), **given}
         with pytest.raises(ValueError) as error:
             demo.run(Namespace(**values))
         return str(error.value)

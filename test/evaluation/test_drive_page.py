@@ -13,6 +13,7 @@ from impromptu_vla_ros.evaluation.driving.birdseye import painted_land
 from impromptu_vla_ros.evaluation.driving.case import Case, keep
 from impromptu_vla_ros.evaluation.driving.page import Drive, page, summary
 from impromptu_vla_ros.evaluation.driving.report import from_above, write_page
+from impromptu_vla_ros.evaluation.driving.times import Times
 from impromptu_vla_ros.worlds.maps import MAPS
 
 SUMMARY = {
@@ -23,6 +24,9 @@ SUMMARY = {
     'completion': 1.0,
     'freshness': 0.9,
 }
+
+
+TIMES = Times({'encode': (0.0125, 0.02), 'planning': (0.05, 0.08)}, 33, 1.0, 150.0)
 
 
 def drive(name, family='road', passed=True, **changes):
@@ -38,7 +42,7 @@ def html():
         'Driven <here>',
         'lead',
         [
-            drive('straight', film='<video></video>', whole=whole),
+            drive('straight', film='<video></video>', whole=whole, times=TIMES),
             drive('curve', passed=False),
             drive('cut_in', 'traffic'),
             drive('not_shown', 'traffic', record=None),
@@ -46,6 +50,13 @@ def html():
         {'expert, 0 s': SUMMARY},
         ['no encoder', ''],
     )
+
+
+def test_what_answers_cost_is_told_where_it_was_measured(html):
+    assert html.count('answers cost') == 1 and 'What 33 answers cost' in html
+    assert '<td>encode</td><td>12.5 ms, 95 % within 20.0 ms</td>' in html
+    assert '<td>planner, at most</td><td>150 MB</td>' in html
+    assert '"peak_memory": 150.0' in html
 
 
 def test_every_drive_is_there(html):

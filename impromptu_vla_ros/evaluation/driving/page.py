@@ -16,6 +16,7 @@ from PIL import Image
 from impromptu_vla_ros.drawing import TIER_COLOURS
 from impromptu_vla_ros.evaluation.driving import figures
 from impromptu_vla_ros.evaluation.driving.record import Record
+from impromptu_vla_ros.evaluation.driving.times import STAGES, Times
 from impromptu_vla_ros.evaluation.style import STYLE
 from impromptu_vla_ros.evaluation.summary import show
 
@@ -56,14 +57,15 @@ class Drive:
     """
     One drive on the page: its scenario's name and family, and how it was driven.
 
-    `film` is the HTML of its film, `whole` the drive from above. Without a `record` it is counted
-    only.
+    `times` are what its answers cost, where they were measured. `film` is the HTML of its film,
+    `whole` the drive from above. Without a `record` it is counted only.
     """
 
     name: str
     setting: str
     family: str
     score: Mapping[str, Any]
+    times: Times | None = None
     record: Record | None = None
     film: str = ''
     whole: Image.Image | None = None
@@ -115,8 +117,12 @@ def page(
 
 
 def summary(drives: Sequence[Drive]) -> list[dict[str, Any]]:
-    """Return the scores with the drives' names, ready for JSON."""
-    return [{'name': d.name, 'setting': d.setting, 'family': d.family, **d.score} for d in drives]
+    """Return the scores and times with the drives' names, ready for JSON."""
+    return [
+        {'name': d.name, 'setting': d.setting, 'family': d.family, **d.score}
+        | ({'times': d.times.to_json()} if d.times is not None else {})
+        for d in drives
+    ]
 
 
 def mean(drives: Sequence[Drive], key: str) -> float | None:
@@ -192,9 +198,22 @@ def _section(drive: Drive, record: Record) -> str:
     return (
         f'<section id="{escape(drive.anchor)}"><h2>{escape(drive.name)} · {_verdict(drive)}</h2>'
         f'<p class="quiet">{escape(about)}</p>'
-        f'<div class="card">{drive.film}{_tiers(record)}</div>{_from_above(drive)}'
+        f'<div class="card">{drive.film}{_tiers(record)}</div>{_times(drive)}{_from_above(drive)}'
         f'<div class="pair">{plots}</div></section>'
     )
+
+
+def _times(drive: Drive) -> str:
+    """Return a table of what the answers cost."""
+    if drive.times is None:
+        return ''
+    rows = ''.join(
+        f'<tr title="{escape(STAGES.get(name, ""))}"><td>{escape(name.replace("_", " "))}</td>'
+        f'<td>{escape(number)}</td></tr>'
+        for name, number in drive.times.rows()
+    )
+    title = f'What {drive.times.answers} answers cost: median, and 95th percentile'
+    return f'<div class="card scroll"><h3>{title}</h3><table class="drives">{rows}</table></div>'
 
 
 def _tiers(record: Record) -> str:

@@ -26,6 +26,7 @@ from impromptu_vla_ros.evaluation.driving.film import film_picture
 from impromptu_vla_ros.evaluation.driving.page import Drive, page
 from impromptu_vla_ros.evaluation.driving.record import Record
 from impromptu_vla_ros.evaluation.driving.scenarios import SCENARIOS, scenario
+from impromptu_vla_ros.evaluation.driving.times import Times
 from impromptu_vla_ros.worlds.maps import MAPS
 from impromptu_vla_ros.worlds.rigs import RIGS, camera_of
 
@@ -125,7 +126,8 @@ def _drive(file: Path) -> Drive:
     error = result.get('error')
     score = result.get('score') or {'passed': False, 'failures': [f'not driven: {error}']}
     family = result.get('family') or scenario(case.scenario, case.seed).family
-    return Drive(case.name, case.setting, family, score)
+    times = Times(**result['times']) if 'times' in result else None
+    return Drive(case.name, case.setting, family, score, times)
 
 
 def _shown(files: Sequence[Path], drives: Sequence[Drive]) -> Iterator[Drive]:
