@@ -18,8 +18,10 @@ from impromptu_vla_ros.core.codec import (
     encode_trajectory,
 )
 from impromptu_vla_ros.core.dialects import DIALECTS, Dialect
+from impromptu_vla_ros.core.navigation import STRAIGHT
 
 _NUMBER = r'(-?\d+\.\d+)'
+_COMMAND = re.compile(r"The navigation command is '([^']*)'\.")
 _POSITION = re.compile(rf'\(t-\d+\.\ds\) \[{_NUMBER}, {_NUMBER}\]')
 
 
@@ -68,6 +70,12 @@ def parse_prompt(text: str) -> list[PromptState]:
     return states
 
 
+def parse_command(text: str) -> str:
+    """Return the navigation command a prompt says, '' where it says none."""
+    found = _COMMAND.search(text)
+    return found[1] if found else ''
+
+
 def compare(prompt: str, answer: str) -> Comparison:
     """
     Return how a training record compares with its nearest dialect.
@@ -101,7 +109,7 @@ def _compare(dialect: Dialect, states: list[PromptState], prompt: str, answer: s
         points = None
     predicted = points[:2] if points is not None else np.zeros((2, 2))
     try:
-        rendered = encode_prompt(dialect, states, predicted)
+        rendered = encode_prompt(dialect, states, predicted, parse_command(prompt) or STRAIGHT)
     except ValueError:
         return Comparison(dialect, 'prompt', 0, prompt[:40], f'{len(states)} states do not fit')
     if rendered != prompt:

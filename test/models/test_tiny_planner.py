@@ -18,7 +18,8 @@ from impromptu_vla_ros.models import create_model
 
 CHECKPOINT = Path(__file__).parents[1] / 'data' / 'tiny_planner'
 EXTRA = 'needs the extra impromptu_vla_ros[torch]'
-DRIVING = sorted(name for name, dialect in DIALECTS.items() if dialect.deployable)
+# The dialect nano is of later, and of another model.
+DRIVING = sorted(name for name, d in DIALECTS.items() if d.deployable and name != 'nano')
 # No seed of the training, which are pairs.
 SEED = 1000
 # What the committed weights do not do well enough yet; more training is the remedy.

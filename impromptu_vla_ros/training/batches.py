@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All lessons in memory, and batches drawn from them: the same ones for the same seed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.structs import FloatArray
+from impromptu_vla_ros.models.positions import IntArray
+from impromptu_vla_ros.models.preprocessing import Patches, to_patches
+from impromptu_vla_ros.training.examples import (
+    Dropout,
+    Example,
+    Row,
+    example,
+    nothing_seen,
+    row,
+    varied,
+)
+from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive
+
+# Width and height of a lesson's picture where it has none.
+BLANK = 252, 140
+
+
+@dataclass(frozen=True)
+class Pool:
+    """
+    Lessons of many drives, in one row.
+
+    Row k of `index` (n, 2) is a lesson's drive and its number there.
+    """
+
+    drives: tuple[Drive, ...]
+    index: IntArray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """
+    Some lessons: patches `values` (b, n, 1176) on one `grid`, and their numbers.
+
+    `told` (b, 17), `points` (b, waypoints, 2) m. With words, ids (b, m), positions (3, b, m) and
+    weights (b, m) too, filled up with what does not count.
+    """
+
+    values: NDArray[np.float32]
+    grid: tuple[int, int, int]
+    told: FloatArray
+    points: FloatArray
+    ids: IntArray | None = None
+    positions: IntArray | None = None
+    weights: NDArray[np.float32] | None = None
+
+
+def pooled(drives: Sequence[Drive]) -> Pool:
+    """Return a pool of all lessons of some drives."""
+    index = [(d, k) for d, drive in enumerate(drives) for k in range(len(drive.prompts))]
+    return Pool(tuple(drives), np.array(index, np.int64).reshape(-1, 2))
+
+
+def split(drives: Sequence[Drive], share: float) -> tuple[Pool, Pool]:
+    """Return pools to train with and to look at: of each kind the last drives are held out."""
+    kinds: dict[str, list[Drive]] = {}
+    for drive in drives:
+        kinds.setdefault(drive.kind, []).append(drive)
+    kept = {kind: max(1, round((1.0 - share) * len(group))) for kind, group in kinds.items()}
+    train = [drive for kind, group in kinds.items() for drive in group[: kept[kind]]]
+    held = [drive for kind, group in kinds.items() for drive in group[kept[kind] :]]
+    return pooled(train), pooled(held)
+
+
+def make_batch(
+    random: np.random.Generator,
+    pool: Pool,
+    dialect: Dialect,
+    numbers: Sequence[int] | IntArray,
+    tokenizer: Any = None,
+    whole: bool = False,
+    dropout: Dropout | None = None,
+) -> Batch:
+    """
+    Return the lessons of these numbers, with words where a tokenizer is given.
+
+    Without a `dropout` they are as they were recorded, to be looked at rather than learned.
+    """
+    lessons, pictures = [], []
+    for number in numbers:
+        lesson, pixels = _lesson(random, pool, dialect, int(number), dropout)
+        lessons.append(lesson)
+        pictures.append(to_patches(pixels, dialect.image_filter, dialect.most_pixels))
+    batch = Batch(
+        np.stack([picture.values for picture in pictures]),
+        pictures[0].grid,
+        np.array([lesson.told for lesson in lessons]),
+        np.array([lesson.points for lesson in lessons]),
+    )
+    if tokenizer is None:
+        return batch
+    return _worded(batch, lessons, pictures, tokenizer, whole)
+
+
+def _lesson(
+    random: np.random.Generator,
+    pool: Pool,
+    dialect: Dialect,
+    number: int,
+    dropout: Dropout | None,
+) -> tuple[Example, NDArray[np.uint8]]:
+    which, place = (int(each) for each in pool.index[number])
+    drive = pool.drives[which]
+    picture = int(drive.picture[place])
+    if picture == NO_PICTURE:
+        # Nothing but the history tells what comes: it stays.
+        pixels, missing = nothing_seen(random, BLANK[1], BLANK[0]), Dropout(0.0, 0.0)
+    else:
+        pixels = _pixels(drive.jpegs[picture])
+        missing = dropout or Dropout(0.0, 0.0)
+        pixels = pixels if dropout is None else varied(random, pixels)
+    return example(random, dialect, drive.prompts[place], drive.answers[place], missing), pixels
+
+
+def _pixels(data: bytes) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(data), formats=('JPEG',)) as image:
+        return np.asarray(image.convert('RGB'))
+
+
+def _worded(
+    batch: Batch, lessons: list[Example], pictures: list[Patches], tokenizer: Any, whole: bool
+) -> Batch:
+    rows: list[Row] = [row(tokenizer, *each, whole) for each in zip(lessons, pictures)]
+    shape = len(rows), max(len(each.ids) for each in rows)
+    ids = np.full(shape, tokenizer.token_to_id('<|endoftext|>'), np.int64)
+    positions, weights = np.zeros((3, *shape), np.int64), np.zeros(shape, np.float32)
+    for place, each in enumerate(rows):
+        span = slice(len(each.ids))
+        ids[place, span], weights[place, span] = each.ids, each.weights
+        positions[:, place, span] = each.positions
+    return Batch(batch.values, batch.grid, batch.told, batch.points, ids, positions, weights)

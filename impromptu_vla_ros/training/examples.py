@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lessons as tensors: pictures that vary, histories that miss, prompts whole or cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impromptu_vla_ros.core import codec
+from impromptu_vla_ros.core.codec import PromptState
+from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.navigation import COMMANDS, STRAIGHT
+from impromptu_vla_ros.core.records import parse_command, parse_prompt
+from impromptu_vla_ros.core.structs import FloatArray
+from impromptu_vla_ros.models.chat import END_OF_TURN, IMAGE_PAD
+from impromptu_vla_ros.models.positions import IntArray, following
+from impromptu_vla_ros.models.preprocessing import Patches
+from impromptu_vla_ros.models.prompting import token_id, tokenized
+
+# What stands between a prompt's history and its answer.
+TURN = f'{END_OF_TURN}\n<|im_start|>assistant\n'
+NEWEST = '(t-0.0s)'
+# What ends a point: it is weighed, for an answer with a point too many is none.
+POINT_ENDS = ('],', ']</')
+END_WEIGHT = 3.0
+# How many numbers `told` returns, and which of them is the speed, in 10 m/s.
+TOLD, SPEED = 17, 15
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """
+    How often a lesson's history misses: all but the newest state, or the signals of all states.
+
+    Where both miss nothing tells the speed, and the picture alone decides.
+    """
+
+    older: float = 0.15
+    signals: float = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """
+    One lesson to be learned: a prompt, its answer, and both as numbers.
+
+    `told` (17,) is what the prompt says, `points` (waypoints, 2) what is answered, m.
+    """
+
+    prompt: str
+    answer: str
+    told: FloatArray
+    points: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """Token `ids` (n,), M-RoPE `positions` (3, n), and how much each token's loss weighs (n,)."""
+
+    ids: IntArray
+    positions: IntArray
+    weights: NDArray[np.float32]
+
+
+def example(
+    random: np.random.Generator, dialect: Dialect, prompt: str, answer: str, dropout: Dropout
+) -> Example:
+    """Return a lesson with a part of its history left out by lot."""
+    states, command = parse_prompt(prompt), parse_command(prompt) or STRAIGHT
+    if random.random() < dropout.older:
+        states = states[-1:]
+    if random.random() < dropout.signals:
+        states = [PromptState(state.x, state.y) for state in states]
+    prompt = codec.encode_prompt(dialect, states, command=command)
+    points = codec.decode_trajectory(dialect, answer).points
+    return Example(prompt, answer, told(states, command), points)
+
+
+def told(states: Sequence[PromptState], command: str) -> FloatArray:
+    """Return a prompt's numbers (17,) of about one size: states, what is missing, the command."""
+    newest = states[-1]
+    signals = np.array([newest.vx, newest.ax, newest.ay]) / [10.0, 2.0, 2.0]
+    before = np.zeros((2, 2))
+    for place, state in enumerate(states[-2::-1][:2]):
+        before[place] = state.x / 10.0, state.y
+    known = [float(np.isfinite(signals).all()), float(len(states) > 1), float(len(states) > 2)]
+    which = [float(command == each) for each in COMMANDS]
+    speed = signals[0] if known[0] else -2.0 * before[0, 0]
+    parts = [np.nan_to_num(signals), before.ravel(), known, which, [speed, 1.0]]
+    return np.concatenate(parts)
+
+
+def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool) -> Row:
+    """
+    Return the tokens of one lesson, whole or cut.
+
+    Of a cut one all words but picture, newest state, command and points are left out, and their
+    positions stay free: what is learned of numbers and pictures holds between them too, and
+    costs a third.
+    """
+    prompt = tokenized(lesson.prompt, [picture], tokenizer)
+    answer = tokenizer.encode(lesson.answer + END_OF_TURN, add_special_tokens=False).ids
+    ids = np.concatenate([prompt.ids, answer])
+    positions = np.hstack([prompt.positions, following(prompt.positions, len(answer))])
+    begin = len(prompt.ids)
+    weights = np.zeros(len(ids), np.float32)
+    ends = np.isin(answer, [token_id(tokenizer, end) for end in POINT_ENDS])
+    weights[begin:] = np.where(ends, END_WEIGHT, 1.0)
+    if whole:
+        return Row(ids, positions, weights)
+
+    def length(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    newest = lesson.prompt[lesson.prompt.rindex(NEWEST) :]
+    first = begin - length(newest) - length(TURN)
+    # The header's last token stays, for the first point to follow; it follows nothing itself.
+    listed = lesson.answer.index(codec.POINT_FORMAT) + len(codec.POINT_FORMAT)
+    header = begin + length(lesson.answer[:listed]) - 1
+    kept = ids == token_id(tokenizer, IMAGE_PAD)
+    kept[first:] = True
+    kept[begin:header] = False
+    weights[header] = 0.0
+    return Row(ids[kept], positions[:, kept], weights[kept])
+
+
+def varied(random: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture (height, width, 3) in other light, with noise, sometimes a blot."""
+    x = pixels.astype(np.float32)
+    x = x * random.uniform(0.7, 1.3) * random.uniform(0.9, 1.1, 3)
+    x = (x - 128.0) * random.uniform(0.75, 1.3) + 128.0 + random.uniform(-20.0, 20.0)
+    x += random.uniform(0.0, 8.0) * random.standard_normal(x.shape, np.float32)
+    if random.random() < 0.15:
+        height, width = x.shape[:2]
+        h, w = int(random.integers(4, height // 4)), int(random.integers(4, width // 4))
+        y, left = int(random.integers(height - h)), int(random.integers(width - w))
+        x[y : y + h, left : left + w] = random.uniform(0.0, 255.0, 3)
+    return np.clip(x, 0.0, 255.0).astype(np.uint8)
+
+
+def nothing_seen(random: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    """Return a picture (height, width, 3) that shows nothing: of one grey, or noise."""
+    grey = np.full((height, width, 3), random.uniform(0.0, 255.0), np.float32)
+    grey += random.choice([0.0, 40.0]) * random.standard_normal(grey.shape, np.float32)
+    return np.clip(grey, 0.0, 255.0).astype(np.uint8)

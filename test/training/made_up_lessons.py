@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lessons of no world: a white line tells where to go, the prompt how fast."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from impromptu_vla_ros.core import codec
+from impromptu_vla_ros.core.codec import PromptState
+from impromptu_vla_ros.core.dialects import DIALECTS
+from impromptu_vla_ros.training.lessons import Drive
+
+NANO = DIALECTS['nano']
+
+
+def made_up_drive(random, count=12, kind='made up'):
+    """Return lessons whose answer lies `off` m aside, where the line is in the picture."""
+    jpegs, prompts, answers = [], [], []
+    for _ in range(count):
+        off, speed = random.uniform(-2.0, 2.0), random.uniform(1.0, 15.0)
+        jpegs.append(picture(off))
+        past = [PromptState(-0.5 * k * speed, 0.0, speed, 0.0, 0.0, 0.0) for k in (2, 1, 0)]
+        prompts.append(codec.encode_prompt(NANO, past, command='turn left'))
+        times = 0.5 * np.arange(1.0, 7.0)
+        points = np.column_stack([speed * times, off * (1.0 - np.exp(-times))])
+        answers.append(codec.encode_trajectory(NANO, points))
+    return Drive(kind, tuple(jpegs), tuple(prompts), tuple(answers), np.arange(count))
+
+
+def picture(off):
+    """Return a JPEG of a road with a line `off` m left of the middle."""
+    pixels = np.full((140, 252, 3), 90, np.uint8)
+    middle = int(126 - 40 * off)
+    pixels[70:, max(0, middle - 6) : middle + 6] = 240
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, 'JPEG', quality=92)
+    return data.getvalue()

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training: the tower is transformers' own, the loss falls, a stopped run goes on as if not."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_lessons import NANO, made_up_drive
+
+torch = pytest.importorskip('torch', reason='needs the extra impromptu_vla_ros[train]')
+pytest.importorskip('transformers', reason='needs the extra impromptu_vla_ros[train]')
+tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu_vla_ros[train]')
+
+from impromptu_vla_ros.training import trainer  # noqa: E402
+from impromptu_vla_ros.training.batches import split  # noqa: E402
+from impromptu_vla_ros.training.network import Size, make_network  # noqa: E402
+from impromptu_vla_ros.training.tower import features  # noqa: E402
+
+TOKENIZER = Path(trainer.__file__).parents[1] / 'nano' / 'tokenizer.json'
+TINY = Size(
+    hidden=32,
+    intermediate=64,
+    layers=1,
+    heads=2,
+    kv_heads=1,
+    vision_hidden=16,
+    vision_intermediate=32,
+    vision_depth=2,
+    vision_heads=2,
+)
+PLAN = trainer.Plan(
+    seeing=3, saying=3, seeing_batch=4, cut_batch=4, whole_batch=2, whole=(1.0, 0.0), size=TINY
+)
+
+
+@pytest.fixture(scope='module')
+def tokenizer():
+    return tokenizers.Tokenizer.from_file(str(TOKENIZER))
+
+
+@pytest.fixture(scope='module')
+def pools():
+    random = np.random.default_rng(0)
+    return split([made_up_drive(random) for _ in range(4)], 0.25)
+
+
+def weights_of(network):
+    return torch.cat([weight.detach().flatten() for weight in network.parameters()])
+
+
+def test_many_pictures_at_once_are_seen_as_by_transformers(tokenizer):
+    tower = make_network(tokenizer, TINY, 3).model.visual
+    values = torch.randn(3, 180, 1176)
+    grid = (1, 10, 18)
+    with torch.no_grad():
+        found = features(tower, values, grid)
+        wanted = tower(values.flatten(0, 1), torch.tensor([grid] * 3))
+    wanted = getattr(wanted, 'pooler_output', wanted)
+    torch.testing.assert_close(found.flatten(0, 1), wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, 'SAVE', 2)
+    whole = trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path / 'whole')
+    step = trainer.Learner.step
+
+    def stopped(self, number):
+        if number == 4:
+            raise KeyboardInterrupt
+        return step(self, number)
+
+    monkeypatch.setattr(trainer.Learner, 'step', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path / 'halves')
+    monkeypatch.setattr(trainer.Learner, 'step', step)
+    halves = trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path / 'halves')
+    torch.testing.assert_close(weights_of(halves), weights_of(whole), atol=0.0, rtol=0.0)
+    (line,) = (tmp_path / 'halves' / 'training.jsonl').read_text().splitlines()
+    assert json.loads(line)['step'] == 6
+
+
+def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, 'SAVE', 6)
+    trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path)
+    with pytest.raises(ValueError, match='of another plan'):
+        trainer.train(replace(PLAN, seed=9), NANO, tokenizer, *pools, tmp_path)
+
+
+def test_where_the_line_is_becomes_where_to_go(tokenizer, pools, tmp_path):
+    plan = replace(PLAN, seeing=40, saying=0, seeing_batch=8)
+    learner = trainer.Learner(plan, NANO, tokenizer, pools[0])
+    losses = [learner.step(step)['metres'] for step in range(plan.seeing)]
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
