@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
-from impromptu_vla_ros.evaluation.driving.scenario import Actor, Route, Scenario
+from impromptu_vla_ros.evaluation.driving.scenario import Act, Actor, Route, Scenario
 from impromptu_vla_ros.training.spots import a_car, at_time, scenario_on, speed_of
 from impromptu_vla_ros.worlds.roads import LanePoint, Road, RoadNetwork
 
@@ -54,7 +54,7 @@ def crossing(network: RoadNetwork, random: Generator) -> Scenario:
     if random.random() < 0.25 or far < 2.0:
         car = Actor('waiting', a_car(random), _coming(other, random.uniform(0.0, 6.0)))
     else:
-        acts = ()
+        acts: tuple[Act, ...] = ()
         if random.random() < 0.25:
             acts = (at_time(random.uniform(0.5, 2.0), 0.0, his**2 / max(2.0 * (far - 3.0), 4.0)),)
         car = Actor('crossing', a_car(random), _coming(other, min(far, 120.0)), his, acts=acts)

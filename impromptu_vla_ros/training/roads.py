@@ -112,7 +112,7 @@ def _carriageway(random: Generator) -> RoadNetwork:
     pieces = [Piece(random.uniform(60.0, 200.0))]
     if random.random() < 0.4:
         pieces.append(bend(random.uniform(80.0, 300.0), _sign(random) * random.uniform(0.2, 0.6)))
-    road = laid(_anywhere(random), *pieces, Piece(400.0), right=2, left=random.integers(0, 3))
+    road = laid(_anywhere(random), *pieces, Piece(400.0), right=2, left=int(random.integers(0, 3)))
     return connected('', [road])
 
 

@@ -52,7 +52,7 @@ def dealt(index: int) -> str:
     cards = [name for name, (_, _, share) in FAMILIES.items() for _ in range(share)]
     # In an order that is no order, so that any few of them are about balanced too.
     order = np.random.default_rng(index // len(cards)).permutation(len(cards))
-    return cards[order[index % len(cards)]]
+    return cards[int(order[index % len(cards)])]
 
 
 def _alone(network: RoadNetwork, random: Generator) -> Scenario:

@@ -149,7 +149,8 @@ def pedestrian(network: RoadNetwork, random: Generator) -> Scenario:
     for k in range(random.integers(1, 3)):
         right = random.random() < 0.7
         left = -random.uniform(2.6, 5.0) if right else LANE * road.right + random.uniform(0.0, 4.0)
-        facing, acts, lot = random.uniform(-math.pi, math.pi), (), random.random()
+        facing, lot = random.uniform(-math.pi, math.pi), random.random()
+        acts: tuple[Act, ...] = ()
         if lot < 0.6:
             facing = (math.pi / 2 if right else -math.pi / 2) + random.uniform(-0.15, 0.15)
             near = min(gap - 4.0, random.uniform(15.0, 40.0))
