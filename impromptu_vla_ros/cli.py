@@ -81,6 +81,12 @@ def _export(chosen: argparse.Namespace) -> int:
     return parity.run(chosen)
 
 
+def _train(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.training import tuning
+
+    return tuning.run(chosen)
+
+
 def _calibrate(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import calibration
 
@@ -117,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
     _add_drive(commands.add_parser('drive', help='drive scenarios in closed loop, and score it'))
     _add_export(commands.add_parser('export', help='write a checkpoint as ONNX graphs'))
+    _add_train(commands.add_parser('train', help='fine-tune a checkpoint by LoRA'))
     told = "hold plans' deviations against how far off they were"
     _add_calibrate(commands.add_parser('calibrate', help=told))
     _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
@@ -244,6 +251,36 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add('--threads', type=int, default=0, help='of the CPU (default one a core)')
     add('--build-engines', action='store_true', help='of TensorRT, beforehand')
     parser.set_defaults(run=_export)
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--checkpoint', required=True, help='folder or hub name of what is tuned')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--recordings', nargs='+', default=[], metavar='BAG', help='to learn from')
+    add('--dataset', metavar='FILE.json', help="to learn from: LLaMA-Factory's or ShareGPT's")
+    add('--pictures', metavar='DIR', help="where its pictures' paths begin (default beside it)")
+    add('--out', metavar='DIR', required=True, help='the new checkpoint; goes on where it was')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--most-pixels', type=int, default=0, metavar='N', help="fewer than the dialect's")
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--rank', type=int, metavar='N', help='of the adapters (default 16)')
+    add('--alpha', type=int, metavar='N', help='they count N / rank (default 32)')
+    add('--vision', action='store_true', help='tune the vision tower too')
+    add('--epochs', type=_positive, metavar='N', help='over all lessons (default 2)')
+    add('--steps', type=int, metavar='N', help='instead of epochs')
+    add('--batch', type=int, metavar='N', help='lessons at a time (default 1)')
+    add('--accumulation', type=int, metavar='N', help='batches of a step (default 8)')
+    add('--rate', type=_positive, help='the highest (default 1e-4)')
+    add('--recompute', action='store_true', help='activations: less memory, more time')
+    add('--every', type=int, metavar='N', help='steps between two saved states (default 50)')
+    add('--seed', type=int, help='default 0')
+    add('--dtype', help='auto, bf16, fp16 or fp32')
+    add('--device', help='auto, cpu, cuda or cuda:N')
+    parser.set_defaults(run=_train)
 
 
 _MODELS_HELP = 'expert (default), kinematic, nano, onnx, recorded or transformers'

@@ -68,6 +68,13 @@ class Checkpoint:
         except Exception as error:  # tokenizers raises Exception itself.
             raise ModelError(f'{self.name}: tokenizer.json cannot be read ({error})') from error
 
+    def found(self, name: str) -> Path | None:
+        """Return where a file of the checkpoint lies, None where it has none of that name."""
+        try:
+            return self._file(name, '')
+        except ModelError:
+            return None
+
     def network(self, dtype: Any) -> Any:
         """Return the network with its weights on the CPU, as the torch type `dtype`."""
         folder = self._folder
