@@ -6,7 +6,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+
+from impromptu_vla_ros import options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,276 +117,45 @@ def _parser() -> argparse.ArgumentParser:
         prog='impromptu-vla', description='Replay, score and check Impromptu VLA on ROS 2.'
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
-    _add_replay(commands.add_parser('replay', help='score plans against a recorded drive'))
-    _add_demo(commands.add_parser('demo', help='drive a scenario over ROS 2, write a page'))
-    told = 'play the shipped recordings, write a page'
-    _add_replay_demo(commands.add_parser('replay-demo', help=told))
-    _add_doctor(commands.add_parser('doctor', help='look at a bag or a running graph for faults'))
-    _add_drive(commands.add_parser('drive', help='drive scenarios in closed loop, and score it'))
-    _add_export(commands.add_parser('export', help='write a checkpoint as ONNX graphs'))
-    _add_train(commands.add_parser('train', help='fine-tune a checkpoint by LoRA'))
-    told = "hold plans' deviations against how far off they were"
-    _add_calibrate(commands.add_parser('calibrate', help=told))
-    _add_world(commands.add_parser('world', help="serve a world to CARLA's clients"))
-    told = 'time the ways to an answer, engine by engine'
-    _add_benchmark(commands.add_parser('benchmark', help=told))
-    told = "write a model card's tables from summaries of drives"
-    _add_card(commands.add_parser('card', help=told))
-    check = commands.add_parser(
-        'check-prompts', help='compare training records with what this package renders'
+    listed = (
+        ('replay', 'score plans against a recorded drive', options.add_replay, _replay),
+        ('demo', 'drive a scenario over ROS 2, write a page', options.add_demo, _demo),
+        (
+            'replay-demo',
+            'play the shipped recordings, write a page',
+            options.add_replay_demo,
+            _replay_demo,
+        ),
+        ('doctor', 'look at a bag or a running graph for faults', options.add_doctor, _doctor),
+        ('drive', 'drive scenarios in closed loop, and score it', options.add_drive, _drive),
+        ('export', 'write a checkpoint as ONNX graphs', options.add_export, _export),
+        ('train', 'fine-tune a checkpoint by LoRA', options.add_train, _train),
+        (
+            'calibrate',
+            "hold plans' deviations against how far off they were",
+            options.add_calibrate,
+            _calibrate,
+        ),
+        ('world', "serve a world to CARLA's clients", options.add_world, _world),
+        (
+            'benchmark',
+            'time the ways to an answer, engine by engine',
+            options.add_benchmark,
+            _benchmark,
+        ),
+        ('card', "write a model card's tables from summaries of drives", options.add_card, _card),
+        (
+            'check-prompts',
+            'compare training records with what this package renders',
+            options.add_check_prompts,
+            _check_prompts,
+        ),
     )
-    check.add_argument('files', nargs='+', type=Path, metavar='FILE')
-    check.add_argument('--write', type=Path, metavar='FILE.json', help='write the dialect found')
-    check.set_defaults(run=_check_prompts)
+    for name, told, add_options, run in listed:
+        command = commands.add_parser(name, help=told)
+        add_options(command)
+        command.set_defaults(run=run)
     return parser
-
-
-def _add_replay(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bag', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
-    add = parser.add_argument
-    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    told = 'kinematic (default), nano, onnx, recorded or transformers'
-    add('--model', default='kinematic', help=told)
-    _add_model_options(parser)
-    add('--record', metavar='FILE.jsonl', help='write the answers, as recorded reads them')
-    add('--live', action='store_true', help='through the real node over ROS 2')
-    add('--rate', type=_positive, default=1.0, help='speed of live playing (default 1)')
-    add('--latency', type=float, default=0.0, help='offline: seconds a model is busy (default 0)')
-    _add_topics(parser)
-    add('--base-frame', default='base_link', help='child frame of the odometry')
-    add(
-        '--ego-scenes',
-        action='store_true',
-        help='BAG is a folder of .csv: ego motion, no pictures',
-    )
-    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
-    add('--camera-height', type=float, default=1.5, help='m, where no /tf_static tells it')
-    add('--out', metavar='DIR', help='where the page goes (default out/replay/BAG)')
-    add('--json', metavar='FILE', help='where the numbers go as well')
-    parser.set_defaults(run=_replay)
-
-
-def _add_model_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('--checkpoint', help="folder or hub name, for transformers; for onnx the graphs' folder")
-    add('--subfolder', help='folder of the checkpoint in its repository')
-    add('--revision', help='branch, tag or commit of a hub checkpoint')
-    add('--dtype', help='auto, bf16, fp16 or fp32')
-    add('--device', help='auto, cpu, cuda or cuda:N; for onnx tensorrt too')
-    add('--threads', type=int, metavar='N', help='of the CPU (default one a core)')
-    add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
-
-
-def _add_topics(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--topic',
-        type=_pair,
-        action='append',
-        default=[],
-        metavar='PART=NAME',
-        help='front, front_left, front_right, odometry, acceleration, steering, '
-        'navigation_command, camera_info',
-    )
-
-
-def _add_doctor(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument('bag', nargs='?', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
-    source.add_argument('--graph', action='store_true', help='the running graph (default)')
-    add = parser.add_argument
-    add('--seconds', type=_positive, help='how long to look (default: 5 s, or the whole bag)')
-    _add_topics(parser)
-    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--model', default='', help='nano: the model in the box shall drive')
-    add('--checkpoint', help='folder or hub name of the model that shall drive')
-    add('--subfolder', help='folder of the checkpoint in its repository')
-    add('--revision', help='branch, tag or commit of a hub checkpoint')
-    add('--cameras', metavar='NAME,…', help='front,front_left,front_right (default: all there)')
-    add('--base-frame', default='base_link', help='child frame of the odometry')
-    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
-    add('--json', metavar='FILE', help='where the findings go as well')
-    parser.set_defaults(run=_doctor)
-
-
-def _add_drive(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('--scenario', type=_names, metavar='NAME,…', help='default all; a wrong one names them')
-    add('--seed', type=_integers, default=[0], metavar='N,…', help='variations (default 0)')
-    add('--model', type=_names, default=['expert'], metavar='NAME,…', help=_MODELS_HELP)
-    _add_model_options(parser)
-    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--latency', type=_floats, default=[0.0], metavar='S,…', help='of answers, simulated s')
-    sees = 'right (default), other, mirrored, black, no_history'
-    add('--sees', type=_names, default=['right'], metavar='WHAT,…', help=sees)
-    add('--retiming', choices=('on', 'off', 'both'), default='on', help='off: laid on arrival')
-    add('--world', default='kinematic', help='kinematic (default) or metadrive, started for this')
-    add('--host', default='', help='of a CARLA server that runs already, instead of a world')
-    add('--port', type=int, default=2000, help='of that server (default 2000)')
-    add('--pictures', action='store_true', help="let cameras see, and keep the front one's")
-    add('--jobs', type=int, default=1, metavar='N', help='drives at a time (default 1)')
-    add('--out', metavar='DIR', default='out/drive', help='what is there is not driven again')
-    add('--json', metavar='FILE', help='where the summary goes (default DIR/summary.json)')
-    add('--no-page', action='store_true', help='numbers only: no films, no DIR/index.html')
-    parser.set_defaults(run=_drive)
-
-
-def _add_card(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('summaries', nargs='+', metavar='SUMMARY.json', help='of `impromptu-vla drive`')
-    add('--model', default='nano', metavar='NAME', help='whose card it is (default nano)')
-    add('--out', metavar='DIR', default='out/card', help='where card.md and card.json go')
-    parser.set_defaults(run=_card)
-
-
-def _add_export(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('checkpoint', metavar='CHECKPOINT', help='folder or hub name')
-    add('out', metavar='OUT', help='folder for the graphs; finished parts are not made again')
-    add('--weights', default='fp32', help='fp32 (default), fp16, int8 or int4')
-    add('--subfolder', help='folder of the checkpoint in its repository')
-    add('--revision', help='branch, tag or commit of a hub checkpoint')
-    add('--observations', metavar='BAG', help='recording to compare along (default: made up)')
-    add('--count', type=int, default=12, metavar='N', help='questions to compare by (default 12)')
-    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--device', default='cpu', help='of the graphs: cpu (default), cuda[:N] or tensorrt[:N]')
-    add('--threads', type=int, default=0, help='of the CPU (default one a core)')
-    add('--build-engines', action='store_true', help='of TensorRT, beforehand')
-    parser.set_defaults(run=_export)
-
-
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('--checkpoint', required=True, help='folder or hub name of what is tuned')
-    add('--subfolder', help='folder of the checkpoint in its repository')
-    add('--revision', help='branch, tag or commit of a hub checkpoint')
-    add('--recordings', nargs='+', default=[], metavar='BAG', help='to learn from')
-    add('--dataset', metavar='FILE.json', help="to learn from: LLaMA-Factory's or ShareGPT's")
-    add('--pictures', metavar='DIR', help="where its pictures' paths begin (default beside it)")
-    add('--out', metavar='DIR', required=True, help='the new checkpoint; goes on where it was')
-    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--most-pixels', type=int, default=0, metavar='N', help="fewer than the dialect's")
-    _add_topics(parser)
-    add('--base-frame', default='base_link', help='child frame of the odometry')
-    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
-    add('--rank', type=int, metavar='N', help='of the adapters (default 16)')
-    add('--alpha', type=int, metavar='N', help='they count N / rank (default 32)')
-    add('--vision', action='store_true', help='tune the vision tower too')
-    add('--epochs', type=_positive, metavar='N', help='over all lessons (default 2)')
-    add('--steps', type=int, metavar='N', help='instead of epochs')
-    add('--batch', type=int, metavar='N', help='lessons at a time (default 1)')
-    add('--accumulation', type=int, metavar='N', help='batches of a step (default 8)')
-    add('--rate', type=_positive, help='the highest (default 1e-4)')
-    add('--recompute', action='store_true', help='activations: less memory, more time')
-    add('--every', type=int, metavar='N', help='steps between two saved states (default 50)')
-    add('--seed', type=int, help='default 0')
-    add('--dtype', help='auto, bf16, fp16 or fp32')
-    add('--device', help='auto, cpu, cuda or cuda:N')
-    parser.set_defaults(run=_train)
-
-
-_MODELS_HELP = 'expert (default), kinematic, nano, onnx, recorded or transformers'
-
-
-def _add_calibrate(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('bags', nargs='+', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
-    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--model', default='transformers', help='a model that tells of its digits')
-    _add_model_options(parser)
-    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
-    add('--out', metavar='DIR', default='out/calibration', help='where the page goes')
-    parser.set_defaults(run=_calibrate)
-
-
-def _add_benchmark(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('checkpoint', nargs='?', metavar='CHECKPOINT', help='folder or hub name')
-    add('--subfolder', help='folder of the checkpoint in its repository')
-    add('--revision', help='branch, tag or commit of a hub checkpoint')
-    add('--onnx', action='append', default=[], metavar='FOLDER', help='exported graphs too')
-    add('--recordings', nargs='+', default=[], metavar='BAG', help='default: the shipped drive')
-    add('--dialect', type=_names, default=['auto'], metavar='NAME,…', help='default auto')
-    add('--questions', type=int, metavar='N', help='spread over all (default 20; of a shape 3)')
-    add('--window', type=int, default=16, metavar='N', help='guesses of a pass (default 16)')
-    add('--most-tokens', type=int, default=256, metavar='N', help='of an answer (default 256)')
-    add('--dtype', default='auto', help='auto, bf16, fp16 or fp32')
-    add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    add('--threads', type=int, default=0, metavar='N', help='of the CPU (default one a core)')
-    add('--save-schedule', metavar='FILE', help='write how many tokens each pass yielded')
-    add('--shape', metavar='SIZE', help='0.5B, 3B or 7B: random weights instead of a CHECKPOINT')
-    add('--schedule', metavar='FILE', help='with --shape: the passes to replay')
-    add('--quick', action='store_true', help='a few answers only')
-    add('--out', metavar='DIR', default='out/benchmark', help='default out/benchmark')
-    parser.set_defaults(run=_benchmark)
-
-
-def _add_world(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('--port', type=int, default=2000, help='on this machine (default 2000, 0: a free one)')
-    add('--world', default='kinematic', help='kinematic (default) or metadrive')
-    add('--map', default='town', metavar='NAME', help='default town; a wrong one names them all')
-    add('--speed', type=_positive, default=1.0, help='of time while no client ticks (default 1)')
-    add(
-        '--client',
-        default='0.9.16',
-        metavar='VERSION',
-        help='0.9.15 or 0.9.16 (default)',
-    )
-    add('--end-with-parent', action='store_true', help='end when the starting thread does')
-    parser.set_defaults(run=_world)
-
-
-def _add_demo(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('--scenario', default='roundabout', help='default roundabout; a wrong one names them')
-    add('--seed', type=int, default=0, metavar='N', help='variation (default 0)')
-    add('--world', default='auto', help='kinematic, metadrive, or auto (default): what is there')
-    add('--model', default='expert', help='expert (default), nano or kinematic')
-    add('--latency', type=_latency, default=0.5, metavar='S', help="the expert's (default 0.5)")
-    add('--threads', type=int, default=0, metavar='N', help="nano's (default one a core)")
-    add('--out', metavar='DIR', default='out/demo', help='default out/demo')
-    parser.set_defaults(run=_demo)
-
-
-def _add_replay_demo(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add('--out', metavar='DIR', default='out/replay-demo', help='default out/replay-demo')
-    add('--recordings', metavar='DIR', help='folder of the recordings')
-    parser.set_defaults(run=_replay_demo)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    part, equals, name = text.partition('=')
-    if not (part and equals and name):
-        raise argparse.ArgumentTypeError(f'{text!r} is not PART=NAME')
-    return part, name
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(',') if name.strip()]
-
-
-def _integers(text: str) -> list[int]:
-    return [int(part) for part in text.split(',')]
-
-
-def _floats(text: str) -> list[float]:
-    values = [float(part) for part in text.split(',')]
-    if not all(0.0 <= value < float('inf') for value in values):
-        raise argparse.ArgumentTypeError(f'{text} is not all at least 0')
-    return values
-
-
-def _latency(text: str) -> float:
-    (value,) = _floats(text)
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0.0:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
-    return value
 
 
 if __name__ == '__main__':

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each subcommand of `impromptu-vla` can be told."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_MODELS_HELP = 'expert (default), kinematic, nano, onnx, recorded or transformers'
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `replay`."""
+    parser.add_argument('bag', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    add = parser.add_argument
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    told = 'kinematic (default), nano, onnx, recorded or transformers'
+    add('--model', default='kinematic', help=told)
+    _add_model_options(parser)
+    add('--record', metavar='FILE.jsonl', help='write the answers, as recorded reads them')
+    add('--live', action='store_true', help='through the real node over ROS 2')
+    add('--rate', type=_positive, default=1.0, help='speed of live playing (default 1)')
+    add('--latency', type=float, default=0.0, help='offline: seconds a model is busy (default 0)')
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add(
+        '--ego-scenes',
+        action='store_true',
+        help='BAG is a folder of .csv: ego motion, no pictures',
+    )
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--camera-height', type=float, default=1.5, help='m, where no /tf_static tells it')
+    add('--out', metavar='DIR', help='where the page goes (default out/replay/BAG)')
+    add('--json', metavar='FILE', help='where the numbers go as well')
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('--checkpoint', help="folder or hub name, for transformers; for onnx the graphs' folder")
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--dtype', help='auto, bf16, fp16 or fp32')
+    add('--device', help='auto, cpu, cuda or cuda:N; for onnx tensorrt too')
+    add('--threads', type=int, metavar='N', help='of the CPU (default one a core)')
+    add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
+
+
+def _add_topics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--topic',
+        type=_pair,
+        action='append',
+        default=[],
+        metavar='PART=NAME',
+        help='front, front_left, front_right, odometry, acceleration, steering, '
+        'navigation_command, camera_info',
+    )
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `doctor`."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('bag', nargs='?', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    source.add_argument('--graph', action='store_true', help='the running graph (default)')
+    add = parser.add_argument
+    add('--seconds', type=_positive, help='how long to look (default: 5 s, or the whole bag)')
+    _add_topics(parser)
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--model', default='', help='nano: the model in the box shall drive')
+    add('--checkpoint', help='folder or hub name of the model that shall drive')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--cameras', metavar='NAME,…', help='front,front_left,front_right (default: all there)')
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--json', metavar='FILE', help='where the findings go as well')
+
+
+def add_drive(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `drive`."""
+    add = parser.add_argument
+    add('--scenario', type=_names, metavar='NAME,…', help='default all; a wrong one names them')
+    add('--seed', type=_integers, default=[0], metavar='N,…', help='variations (default 0)')
+    add('--model', type=_names, default=['expert'], metavar='NAME,…', help=_MODELS_HELP)
+    _add_model_options(parser)
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--latency', type=_floats, default=[0.0], metavar='S,…', help='of answers, simulated s')
+    sees = 'right (default), other, mirrored, black, no_history'
+    add('--sees', type=_names, default=['right'], metavar='WHAT,…', help=sees)
+    add('--retiming', choices=('on', 'off', 'both'), default='on', help='off: laid on arrival')
+    add('--world', default='kinematic', help='kinematic (default) or metadrive, started for this')
+    add('--host', default='', help='of a CARLA server that runs already, instead of a world')
+    add('--port', type=int, default=2000, help='of that server (default 2000)')
+    add('--pictures', action='store_true', help="let cameras see, and keep the front one's")
+    add('--jobs', type=int, default=1, metavar='N', help='drives at a time (default 1)')
+    add('--out', metavar='DIR', default='out/drive', help='what is there is not driven again')
+    add('--json', metavar='FILE', help='where the summary goes (default DIR/summary.json)')
+    add('--no-page', action='store_true', help='numbers only: no films, no DIR/index.html')
+
+
+def add_card(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `card`."""
+    add = parser.add_argument
+    add('summaries', nargs='+', metavar='SUMMARY.json', help='of `impromptu-vla drive`')
+    add('--model', default='nano', metavar='NAME', help='whose card it is (default nano)')
+    add('--out', metavar='DIR', default='out/card', help='where card.md and card.json go')
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `export`."""
+    add = parser.add_argument
+    add('checkpoint', metavar='CHECKPOINT', help='folder or hub name')
+    add('out', metavar='OUT', help='folder for the graphs; finished parts are not made again')
+    add('--weights', default='fp32', help='fp32 (default), fp16, int8 or int4')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--observations', metavar='BAG', help='recording to compare along (default: made up)')
+    add('--count', type=int, default=12, metavar='N', help='questions to compare by (default 12)')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--device', default='cpu', help='of the graphs: cpu (default), cuda[:N] or tensorrt[:N]')
+    add('--threads', type=int, default=0, help='of the CPU (default one a core)')
+    add('--build-engines', action='store_true', help='of TensorRT, beforehand')
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `train`."""
+    add = parser.add_argument
+    add('--checkpoint', required=True, help='folder or hub name of what is tuned')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--recordings', nargs='+', default=[], metavar='BAG', help='to learn from')
+    add('--dataset', metavar='FILE.json', help="to learn from: LLaMA-Factory's or ShareGPT's")
+    add('--pictures', metavar='DIR', help="where its pictures' paths begin (default beside it)")
+    add('--out', metavar='DIR', required=True, help='the new checkpoint; goes on where it was')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--most-pixels', type=int, default=0, metavar='N', help="fewer than the dialect's")
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--rank', type=int, metavar='N', help='of the adapters (default 16)')
+    add('--alpha', type=int, metavar='N', help='they count N / rank (default 32)')
+    add('--vision', action='store_true', help='tune the vision tower too')
+    add('--epochs', type=_positive, metavar='N', help='over all lessons (default 2)')
+    add('--steps', type=int, metavar='N', help='instead of epochs')
+    add('--batch', type=int, metavar='N', help='lessons at a time (default 1)')
+    add('--accumulation', type=int, metavar='N', help='batches of a step (default 8)')
+    add('--rate', type=_positive, help='the highest (default 1e-4)')
+    add('--recompute', action='store_true', help='activations: less memory, more time')
+    add('--every', type=int, metavar='N', help='steps between two saved states (default 50)')
+    add('--seed', type=int, help='default 0')
+    add('--dtype', help='auto, bf16, fp16 or fp32')
+    add('--device', help='auto, cpu, cuda or cuda:N')
+
+
+def add_calibrate(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `calibrate`."""
+    add = parser.add_argument
+    add('bags', nargs='+', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--model', default='transformers', help='a model that tells of its digits')
+    _add_model_options(parser)
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--out', metavar='DIR', default='out/calibration', help='where the page goes')
+
+
+def add_benchmark(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `benchmark`."""
+    add = parser.add_argument
+    add('checkpoint', nargs='?', metavar='CHECKPOINT', help='folder or hub name')
+    add('--subfolder', help='folder of the checkpoint in its repository')
+    add('--revision', help='branch, tag or commit of a hub checkpoint')
+    add('--onnx', action='append', default=[], metavar='FOLDER', help='exported graphs too')
+    add('--recordings', nargs='+', default=[], metavar='BAG', help='default: the shipped drive')
+    add('--dialect', type=_names, default=['auto'], metavar='NAME,…', help='default auto')
+    add('--questions', type=int, metavar='N', help='spread over all (default 20; of a shape 3)')
+    add('--window', type=int, default=16, metavar='N', help='guesses of a pass (default 16)')
+    add('--most-tokens', type=int, default=256, metavar='N', help='of an answer (default 256)')
+    add('--dtype', default='auto', help='auto, bf16, fp16 or fp32')
+    add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add('--threads', type=int, default=0, metavar='N', help='of the CPU (default one a core)')
+    add('--save-schedule', metavar='FILE', help='write how many tokens each pass yielded')
+    add('--shape', metavar='SIZE', help='0.5B, 3B or 7B: random weights instead of a CHECKPOINT')
+    add('--schedule', metavar='FILE', help='with --shape: the passes to replay')
+    add('--quick', action='store_true', help='a few answers only')
+    add('--out', metavar='DIR', default='out/benchmark', help='default out/benchmark')
+
+
+def add_world(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `world`."""
+    add = parser.add_argument
+    add('--port', type=int, default=2000, help='on this machine (default 2000, 0: a free one)')
+    add('--world', default='kinematic', help='kinematic (default) or metadrive')
+    add('--map', default='town', metavar='NAME', help='default town; a wrong one names them all')
+    add('--speed', type=_positive, default=1.0, help='of time while no client ticks (default 1)')
+    add(
+        '--client',
+        default='0.9.16',
+        metavar='VERSION',
+        help='0.9.15 or 0.9.16 (default)',
+    )
+    add('--end-with-parent', action='store_true', help='end when the starting thread does')
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `demo`."""
+    add = parser.add_argument
+    add('--scenario', default='roundabout', help='default roundabout; a wrong one names them')
+    add('--seed', type=int, default=0, metavar='N', help='variation (default 0)')
+    add('--world', default='auto', help='kinematic, metadrive, or auto (default): what is there')
+    add('--model', default='expert', help='expert (default), nano or kinematic')
+    add('--latency', type=_latency, default=0.5, metavar='S', help="the expert's (default 0.5)")
+    add('--threads', type=int, default=0, metavar='N', help="nano's (default one a core)")
+    add('--out', metavar='DIR', default='out/demo', help='default out/demo')
+
+
+def add_replay_demo(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `replay-demo`."""
+    add = parser.add_argument
+    add('--out', metavar='DIR', default='out/replay-demo', help='default out/replay-demo')
+    add('--recordings', metavar='DIR', help='folder of the recordings')
+
+
+def add_check_prompts(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `check-prompts`."""
+    parser.add_argument('files', nargs='+', type=Path, metavar='FILE')
+    parser.add_argument('--write', type=Path, metavar='FILE.json', help='write the dialect found')
+
+
+def _pair(text: str) -> tuple[str, str]:
+    part, equals, name = text.partition('=')
+    if not (part and equals and name):
+        raise argparse.ArgumentTypeError(f'{text!r} is not PART=NAME')
+    return part, name
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(',') if name.strip()]
+
+
+def _integers(text: str) -> list[int]:
+    return [int(part) for part in text.split(',')]
+
+
+def _floats(text: str) -> list[float]:
+    values = [float(part) for part in text.split(',')]
+    if not all(0.0 <= value < float('inf') for value in values):
+        raise argparse.ArgumentTypeError(f'{text} is not all at least 0')
+    return values
+
+
+def _latency(text: str) -> float:
+    (value,) = _floats(text)
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0.0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return value
