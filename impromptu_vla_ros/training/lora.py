@@ -71,7 +71,11 @@ def adapted(network: Any, rank: int, alpha: float, vision: bool, seed: int) -> A
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Adapted(network, peft.LoraModel(network, config, 'default'))
+        parts = Adapted(network, peft.LoraModel(network, config, 'default'))
+    for _, weight in parts.adapter.named_parameters():
+        # Small steps would be lost in the rounding of half precision.
+        weight.data = weight.data.float()
+    return parts
 
 
 def library() -> Any:

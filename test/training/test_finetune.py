@@ -132,6 +132,15 @@ def test_the_vision_tower_can_be_tuned_and_activations_recomputed(turns):
         assert 'lora_B' not in name or float(weight.detach().abs().max()) > 0.0, name
 
 
+def test_half_precision_is_tuned_by_adapters_in_single(turns):
+    learner = finetune.Learner(replace(FEW, dtype='bf16', batch=1), TINY, turns, DIALECT)
+    assert np.isfinite(learner.step(0)['loss'])
+    kinds = {str(weight.dtype) for _, weight in learner.parts.adapter.named_parameters()}
+    assert kinds == {'torch.float32'}
+    merged = learner.parts.merged()
+    assert {str(weight.dtype) for weight in merged.parameters()} == {'torch.bfloat16'}
+
+
 def test_the_answer_alone_counts_and_each_lesson_once_an_epoch(turns):
     learner = finetune.Learner(replace(FEW, batch=1), TINY, turns, DIALECT)
     seen = [number for step in range(8) for number in learner._numbers(step)]
