@@ -35,7 +35,7 @@ NARROW_HEADWAY = 0.5  # where there is no more room
 # Autoware's lateral jerk 3·v²·a·κ, m/s³: nobody brakes and turns hard at once.
 LATERAL_JERK = 5.0
 # Room to others, m: beside one who need not be waited for, beside one at all, and ahead.
-ASIDE, NARROW, AHEAD = 0.3, 0.05, 1.0
+ASIDE, NARROW, AHEAD = 0.3, 0.2, 1.0
 # Slower is standing, m/s.
 STANDS = 0.3
 # What is tried when the usual does not do: how hard to brake at least, m/s², and how far to

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From nothing to the model in the box: lessons, training, checkpoint, graphs, provenance."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from impromptu_vla_ros.core.dialects import DIALECTS, NANO
+from impromptu_vla_ros.models import ModelError
+from impromptu_vla_ros.models.export import export_checkpoint
+from impromptu_vla_ros.training.batches import split
+from impromptu_vla_ros.training.lessons import Drive, lessons_hash, read_lessons
+from impromptu_vla_ros.training.real_drives import real_drives
+from impromptu_vla_ros.training.record import record
+from impromptu_vla_ros.training.trainer import Plan, train
+
+LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')
+TOKENIZER = 'tokenizer.json'
+# Of the lessons of each kind so many are looked at, never learned.
+HELD = 0.05
+PROVENANCE = 'provenance.json'
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    How the model is made: so many `drives` through worlds by chance, then the plan.
+
+    `jobs` drives are made at a time; `threads` are torch's. `weights` are those of the graphs.
+    """
+
+    drives: int = 700
+    seed: int = 1
+    jobs: int = 2
+    threads: int = 2
+    weights: str = 'int8'
+    plan: Plan = field(default_factory=Plan)
+
+
+def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Path:
+    """
+    Make the model in the folder `out`, and return that; what is done is not done again.
+
+    `out` then has the folders `lessons`, `training`, `nano` (the checkpoint) and `onnx`. `data`
+    is the folder of real drives, None for none. Raise ModelError for libraries that are missing.
+    """
+    torch, tokenizers = _libraries()
+    torch.set_num_threads(recipe.threads)
+    spent: dict[str, float] = {}
+    started = time.monotonic()
+
+    def done(stage: str) -> None:
+        spent[stage] = round(time.monotonic() - started - sum(spent.values()), 1)
+
+    out.mkdir(parents=True, exist_ok=True)
+    record(out / 'lessons', recipe.drives, recipe.seed, recipe.jobs)
+    drives = [*read_lessons(out / 'lessons'), *_real(data)]
+    done('lessons')
+    tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
+    network = train(recipe.plan, DIALECTS[NANO], tokenizer, *split(drives, HELD), out / 'training')
+    done('training')
+    _write(network, torch, out / NANO)
+    export_checkpoint(str(out / NANO), out / 'onnx', recipe.weights)
+    done('export')
+    told = _provenance(recipe, out, drives, command, spent)
+    (out / PROVENANCE).write_text(json.dumps(told, indent=2) + '\n', encoding='utf-8')
+    return out
+
+
+def tokenizer_file() -> Path:
+    """Return the file of Qwen's tokenizer, pruned to the dialect, that is shipped."""
+    return Path(str(files('impromptu_vla_ros'))) / NANO / TOKENIZER
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import tokenizers
+        import torch
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            f"training needs {error.name}: pip install 'impromptu_vla_ros[train]'"
+        ) from error
+    return torch, tokenizers
+
+
+def _real(data: Path | None) -> list[Drive]:
+    return real_drives(data) if data is not None else []
+
+
+def _write(network: Any, torch: Any, folder: Path) -> None:
+    """Write the checkpoint in bfloat16: what is shipped, and what graphs are made of."""
+    network.to(torch.bfloat16).save_pretrained(folder)
+    shutil.copyfile(tokenizer_file(), folder / TOKENIZER)
+
+
+def _provenance(
+    recipe: Recipe, out: Path, drives: list[Drive], command: str, spent: Mapping[str, float]
+) -> dict[str, Any]:
+    log = (out / 'training' / 'training.jsonl').read_text(encoding='utf-8').splitlines()
+    return {
+        'command': command,
+        'commit': _commit(),
+        'recipe': asdict(recipe),
+        'lessons': sum(len(drive.prompts) for drive in drives),
+        'lessons_sha256': lessons_hash(out / 'lessons'),
+        'last_look': json.loads(log[-1]),
+        'seconds': dict(spent),
+        'libraries': {name: _version(name) for name in LIBRARIES},
+        'python': platform.python_version(),
+        'machine': f'{platform.machine()}, {sys.platform}',
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ''
+
+
+def _commit() -> str:
+    """Return the commit of the code that runs, '' outside of a repository."""
+    here = Path(__file__).parent
+    found = subprocess.run(
+        ['git', 'rev-parse', 'HEAD'], cwd=here, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip()
