@@ -83,9 +83,13 @@ def _export(chosen: argparse.Namespace) -> int:
 
 
 def _train(chosen: argparse.Namespace) -> int:
-    from impromptu_vla_ros.training import tuning
+    if chosen.checkpoint:
+        from impromptu_vla_ros.training import tuning
 
-    return tuning.run(chosen)
+        return tuning.run(chosen)
+    from impromptu_vla_ros.training import recipe
+
+    return recipe.run(chosen)
 
 
 def _calibrate(chosen: argparse.Namespace) -> int:
@@ -129,7 +133,12 @@ def _parser() -> argparse.ArgumentParser:
         ('doctor', 'look at a bag or a running graph for faults', options.add_doctor, _doctor),
         ('drive', 'drive scenarios in closed loop, and score it', options.add_drive, _drive),
         ('export', 'write a checkpoint as ONNX graphs', options.add_export, _export),
-        ('train', 'fine-tune a checkpoint by LoRA', options.add_train, _train),
+        (
+            'train',
+            'make the model in the box, or tune a checkpoint',
+            options.add_train,
+            _train,
+        ),
         (
             'calibrate',
             "hold plans' deviations against how far off they were",

@@ -125,7 +125,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 def add_train(parser: argparse.ArgumentParser) -> None:
     """Add the options of `train`."""
     add = parser.add_argument
-    add('--checkpoint', required=True, help='folder or hub name of what is tuned')
+    add('--checkpoint', help='folder or hub name to tune by LoRA; without one nano is made anew')
     add('--subfolder', help='folder of the checkpoint in its repository')
     add('--revision', help='branch, tag or commit of a hub checkpoint')
     add('--recordings', nargs='+', default=[], metavar='BAG', help='to learn from')
@@ -147,9 +147,17 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add('--rate', type=_positive, help='the highest (default 1e-4)')
     add('--recompute', action='store_true', help='activations: less memory, more time')
     add('--every', type=int, metavar='N', help='steps between two saved states (default 50)')
-    add('--seed', type=int, help='default 0')
+    add('--seed', type=int, help='default 0; of nano 1')
     add('--dtype', help='auto, bf16, fp16 or fp32')
     add('--device', help='auto, cpu, cuda or cuda:N')
+    nano = parser.add_argument_group('without --checkpoint: the model in the box')
+    add = nano.add_argument
+    add('--drives', type=int, metavar='N', help='through worlds by chance (default 700)')
+    add('--data', metavar='DIR', help='real drives too (default $IMPROMPTU_VLA_DATA)')
+    add('--jobs', type=int, metavar='N', help='drives at a time (default 2)')
+    add('--threads', type=int, metavar='N', help="torch's (default 2)")
+    add('--seeing', type=int, metavar='N', help='steps of the vision tower before words')
+    add('--saying', type=int, metavar='N', help='steps of the whole with words')
 
 
 def add_calibrate(parser: argparse.ArgumentParser) -> None:

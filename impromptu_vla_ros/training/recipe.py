@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From nothing to the model in the box: lessons, training, checkpoint, graphs, provenance."""
+"""`impromptu-vla train`: from nothing to the model in the box, and where it comes from."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +30,8 @@ from impromptu_vla_ros.training.trainer import Plan, train
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')
 TOKENIZER = 'tokenizer.json'
+# Where recorded drives are, for those who have them.
+DATA = 'IMPROMPTU_VLA_DATA'
 # Of the lessons of each kind so many are looked at, never learned.
 HELD = 0.05
 PROVENANCE = 'provenance.json'
@@ -46,6 +51,26 @@ class Recipe:
     threads: int = 2
     weights: str = 'int8'
     plan: Plan = field(default_factory=Plan)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Make the model as the command line says; return the exit code."""
+    plan, recipe = Plan(), Recipe()
+    steps = {name: getattr(chosen, name) for name in ('seeing', 'saying', 'seed')}
+    plan = replace(plan, **{name: value for name, value in steps.items() if value is not None})
+    given = {name: getattr(chosen, name) for name in ('drives', 'jobs', 'threads')}
+    known = {name: value for name, value in given.items() if value is not None}
+    recipe = replace(recipe, plan=plan, seed=plan.seed, **known)
+    data = chosen.data or os.environ.get(DATA, '')
+    if not data:
+        print(f'without real drives: none are in --data or ${DATA}', file=sys.stderr)
+    command = shlex.join(['impromptu-vla', *sys.argv[1:]])
+    out = make(recipe, Path(chosen.out), Path(data) if data else None, command)
+    print(
+        f'the checkpoint: {out / NANO}\nits graphs: --model onnx --checkpoint {out / "onnx"} '
+        f'--dialect {NANO}\nwhere it comes from: {out / PROVENANCE}'
+    )
+    return 0
 
 
 def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Path:
