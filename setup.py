@@ -11,6 +11,8 @@ RECORDINGS = ('demo/walking', 'demo/driving')
 setup(
     version=ElementTree.parse('package.xml').findtext('version'),
     packages=find_packages(include=['impromptu_vla_ros', 'impromptu_vla_ros.*']),
+    # The model in the box.
+    package_data={'impromptu_vla_ros': ['nano/*', 'nano/onnx/*']},
     # Naming it here also puts it into a source distribution, which needs it for this very line.
     data_files=[
         ('share/impromptu_vla_ros', ['package.xml']),

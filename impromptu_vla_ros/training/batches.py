@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from PIL import Image
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
-from impromptu_vla_ros.models.preprocessing import Patches, to_patches
+from impromptu_vla_ros.models.preprocessing import to_patches
+from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import (
     Dropout,
     Example,
@@ -51,17 +53,20 @@ class Batch:
     """
     Some lessons: patches `values` (b, n, 1176) on one `grid`, and their numbers.
 
-    `told` (b, 17), `points` (b, waypoints, 2) m. With words, ids (b, m), positions (3, b, m) and
-    weights (b, m) too, filled up with what does not count.
+    `told` (b, 17), `points` (b, waypoints, 2) m, `near` (b, 45) m, 0 for nobody. Of words ids
+    (b, m), positions (3, b, m) and weights (b, m), filled up with what does not count, and which
+    token the first point follows, `asked` (b,).
     """
 
     values: NDArray[np.float32]
     grid: tuple[int, int, int]
     told: FloatArray
     points: FloatArray
-    ids: IntArray | None = None
-    positions: IntArray | None = None
-    weights: NDArray[np.float32] | None = None
+    near: NDArray[np.float32]
+    ids: IntArray
+    positions: IntArray
+    weights: NDArray[np.float32]
+    asked: IntArray
 
 
 def pooled(drives: Sequence[Drive]) -> Pool:
@@ -81,34 +86,46 @@ def split(drives: Sequence[Drive], share: float) -> tuple[Pool, Pool]:
     return pooled(train), pooled(held)
 
 
+class Form(Enum):
+    """How much of a lesson's words is read: all, what matters, or that without the points."""
+
+    WHOLE = 'whole'
+    CUT = 'cut'
+    ASKED = 'asked'
+
+
 def make_batch(
     random: np.random.Generator,
     pool: Pool,
     dialect: Dialect,
     numbers: Sequence[int] | IntArray,
-    tokenizer: Any = None,
-    whole: bool = False,
-    dropout: Dropout | None = None,
+    dropout: Dropout | None,
+    tokenizer: Any,
+    form: Form,
 ) -> Batch:
     """
-    Return the lessons of these numbers, with words where a tokenizer is given.
+    Return the lessons of these numbers.
 
     Without a `dropout` they are as they were recorded, to be looked at rather than learned.
     """
-    lessons, pictures = [], []
-    for number in numbers:
-        lesson, pixels = _lesson(random, pool, dialect, int(number), dropout)
-        lessons.append(lesson)
-        pictures.append(to_patches(pixels, dialect.image_filter, dialect.most_pixels))
-    batch = Batch(
+    lessons = [_lesson(random, pool, dialect, int(number), dropout) for number in numbers]
+    pictures = [
+        to_patches(pixels, dialect.image_filter, dialect.most_pixels) for _, pixels, _ in lessons
+    ]
+    rows = [
+        row(tokenizer, lesson, picture, form is Form.WHOLE)
+        for (lesson, *_), picture in zip(lessons, pictures)
+    ]
+    if form is Form.ASKED:
+        rows = [_asked(each) for each in rows]
+    return Batch(
         np.stack([picture.values for picture in pictures]),
         pictures[0].grid,
-        np.array([lesson.told for lesson in lessons]),
-        np.array([lesson.points for lesson in lessons]),
+        np.array([lesson.told for lesson, *_ in lessons]),
+        np.array([lesson.points for lesson, *_ in lessons]),
+        np.array([near for *_, near in lessons]),
+        *_filled(rows, tokenizer.token_to_id('<|endoftext|>')),
     )
-    if tokenizer is None:
-        return batch
-    return _worded(batch, lessons, pictures, tokenizer, whole)
 
 
 def _lesson(
@@ -117,18 +134,21 @@ def _lesson(
     dialect: Dialect,
     number: int,
     dropout: Dropout | None,
-) -> tuple[Example, NDArray[np.uint8]]:
+) -> tuple[Example, NDArray[np.uint8], NDArray[np.float32]]:
     which, place = (int(each) for each in pool.index[number])
     drive = pool.drives[which]
     picture = int(drive.picture[place])
     if picture == NO_PICTURE:
         # Nothing but the history tells what comes: it stays.
         pixels, missing = nothing_seen(random, BLANK[1], BLANK[0]), Dropout(0.0, 0.0)
+        near = np.zeros(TOKENS, np.float32)
     else:
         pixels = _pixels(drive.jpegs[picture])
         missing = dropout or Dropout(0.0, 0.0)
         pixels = pixels if dropout is None else varied(random, pixels)
-    return example(random, dialect, drive.prompts[place], drive.answers[place], missing), pixels
+        near = drive.near[picture]
+    lesson = example(random, dialect, drive.prompts[place], drive.answers[place], missing)
+    return lesson, pixels, near
 
 
 def _pixels(data: bytes) -> NDArray[np.uint8]:
@@ -136,15 +156,19 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
         return np.asarray(image.convert('RGB'))
 
 
-def _worded(
-    batch: Batch, lessons: list[Example], pictures: list[Patches], tokenizer: Any, whole: bool
-) -> Batch:
-    rows: list[Row] = [row(tokenizer, *each, whole) for each in zip(lessons, pictures)]
+def _asked(each: Row) -> Row:
+    """Return a row up to where the points would begin."""
+    end = each.asked + 1
+    return Row(each.ids[:end], each.positions[:, :end], each.weights[:end], each.asked)
+
+
+def _filled(rows: list[Row], end: int) -> tuple[IntArray, IntArray, NDArray[np.float32], IntArray]:
+    """Return ids, positions, weights and `asked` of rows, as long as the longest one."""
     shape = len(rows), max(len(each.ids) for each in rows)
-    ids = np.full(shape, tokenizer.token_to_id('<|endoftext|>'), np.int64)
+    ids = np.full(shape, end, np.int64)
     positions, weights = np.zeros((3, *shape), np.int64), np.zeros(shape, np.float32)
     for place, each in enumerate(rows):
         span = slice(len(each.ids))
         ids[place, span], weights[place, span] = each.ids, each.weights
         positions[:, place, span] = each.positions
-    return Batch(batch.values, batch.grid, batch.told, batch.points, ids, positions, weights)
+    return ids, positions, weights, np.array([each.asked for each in rows], np.int64)

@@ -24,17 +24,19 @@ from impromptu_vla_ros.core.structs import (
 from impromptu_vla_ros.evaluation.driving.actors import Player
 from impromptu_vla_ros.evaluation.driving.ego import Ego
 from impromptu_vla_ros.evaluation.driving.loop import STEP
+from impromptu_vla_ros.training.strangers import Stranger
 from impromptu_vla_ros.worlds.carla_axes import WORLD_FRAME
 from impromptu_vla_ros.worlds.kinematic import KinematicWorld
 from impromptu_vla_ros.worlds.protocol.blueprints import BLUEPRINTS
 from impromptu_vla_ros.worlds.rigs import RIGS
 from impromptu_vla_ros.worlds.roads import RoadNetwork
-from impromptu_vla_ros.worlds.simulation import Body, Lens, Pedals
+from impromptu_vla_ros.worlds.simulation import Body, Kind, Lens, Pedals
 
 WIDTH = 640  # pixels of a picture, as in evaluation
 # The numbers that our server gives: the ego's, and that of the first other behind its camera.
 # The colours of cars go by them.
 EGO, FIRST = 3, 5
+STRANGERS = 100
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,7 @@ class DirectStage:
         self._world.add(EGO, self._kind, body)
         self._world.grip(EGO, friction)
         for number, player in enumerate(players, self._first):
-            kind = BLUEPRINTS[player.actor.blueprint].kind
-            assert kind is not None
-            self._world.add(number, kind, _body(player))
+            self._world.add(number, _kind(player.actor.blueprint), _body(player))
             self._world.free(number, False)
         self.ticks, self._yaw_rate = -1, 0.0
         self.place(players)
@@ -112,18 +112,25 @@ class DirectStage:
         """Return the seconds since the start."""
         return self.ticks * STEP
 
-    def picture(self, beside: Pose | None = None) -> NDArray[np.uint8]:
+    def picture(
+        self, beside: Pose | None = None, more: Sequence[Stranger] = ()
+    ) -> NDArray[np.uint8]:
         """
         Return what the front camera sees now, RGB (height, width, 3).
 
-        It may be asked what it would see if the rear axle were `beside` where it is.
+        It may be asked what it would see if the rear axle were `beside` where it is, and if
+        there were some `more`; they must not be where others are.
         """
         here = self._world.body(EGO)
         if beside is not None:
             rear = moved(Pose(here.x, here.y, here.yaw), Pose(-self._rear, 0.0, 0.0))
             middle = moved(moved(rear, beside), Pose(self._rear, 0.0, 0.0))
             self._world.place(EGO, replace(here, x=middle.x, y=middle.y, yaw=middle.yaw))
+        for one in more:
+            self._world.add(STRANGERS + one.colour, _kind(one.blueprint), _standing(one.pose))
         pixels = np.ascontiguousarray(self._world.see(self._lens)[..., 2::-1])
+        for one in more:
+            self._world.remove(STRANGERS + one.colour)
         if beside is not None:
             self._world.place(EGO, here)
         return pixels
@@ -141,6 +148,16 @@ class DirectStage:
             Acceleration(stamp, float(ax) + rate**2 * rear, float(ay) - turn * rear),
             Steering(stamp, self._world.steering(EGO)),
         )
+
+
+def _kind(blueprint: str) -> Kind:
+    kind = BLUEPRINTS[blueprint].kind
+    assert kind is not None
+    return kind
+
+
+def _standing(pose: Pose) -> Body:
+    return Body(pose.x, pose.y, yaw=pose.yaw)
 
 
 def _body(player: Player) -> Body:

@@ -24,9 +24,10 @@ from impromptu_vla_ros.models.prompting import token_id, tokenized
 # What stands between a prompt's history and its answer.
 TURN = f'{END_OF_TURN}\n<|im_start|>assistant\n'
 NEWEST = '(t-0.0s)'
-# What ends a point: it is weighed, for an answer with a point too many is none.
+# How much tokens of points weigh: what ends a point, for an answer with a point too many is none;
+# what comes before the decimals, and the decimals, of which the second one is mostly chance.
 POINT_ENDS = ('],', ']</')
-END_WEIGHT = 3.0
+END_WEIGHT, METRES_WEIGHT, DECIMAL_WEIGHTS = 3.0, 2.0, (1.0, 0.25)
 # How many numbers `told` returns, and which of them is the speed, in 10 m/s.
 TOLD, SPEED = 17, 15
 
@@ -59,11 +60,16 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """Token `ids` (n,), M-RoPE `positions` (3, n), and how much each token's loss weighs (n,)."""
+    """
+    Token `ids` (n,), M-RoPE `positions` (3, n), and how much each token's loss weighs (n,).
+
+    The first point follows token `asked`.
+    """
 
     ids: IntArray
     positions: IntArray
     weights: NDArray[np.float32]
+    asked: int
 
 
 def example(
@@ -90,8 +96,7 @@ def told(states: Sequence[PromptState], command: str) -> FloatArray:
     known = [float(np.isfinite(signals).all()), float(len(states) > 1), float(len(states) > 2)]
     which = [float(command == each) for each in COMMANDS]
     speed = signals[0] if known[0] else -2.0 * before[0, 0]
-    parts = [np.nan_to_num(signals), before.ravel(), known, which, [speed, 1.0]]
-    return np.concatenate(parts)
+    return np.array([*np.nan_to_num(signals), *before.ravel(), *known, *which, speed, 1.0])
 
 
 def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool) -> Row:
@@ -103,43 +108,61 @@ def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool) -> Row:
     costs a third.
     """
     prompt = tokenized(lesson.prompt, [picture], tokenizer)
-    answer = tokenizer.encode(lesson.answer + END_OF_TURN, add_special_tokens=False).ids
-    ids = np.concatenate([prompt.ids, answer])
-    positions = np.hstack([prompt.positions, following(prompt.positions, len(answer))])
-    begin = len(prompt.ids)
-    weights = np.zeros(len(ids), np.float32)
-    ends = np.isin(answer, [token_id(tokenizer, end) for end in POINT_ENDS])
-    weights[begin:] = np.where(ends, END_WEIGHT, 1.0)
-    if whole:
-        return Row(ids, positions, weights)
-
-    def length(text: str) -> int:
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
-
-    newest = lesson.prompt[lesson.prompt.rindex(NEWEST) :]
-    first = begin - length(newest) - length(TURN)
-    # The header's last token stays, for the first point to follow; it follows nothing itself.
     listed = lesson.answer.index(codec.POINT_FORMAT) + len(codec.POINT_FORMAT)
-    header = begin + length(lesson.answer[:listed]) - 1
+    header = _encoded(tokenizer, lesson.answer[:listed])
+    points = _encoded(tokenizer, lesson.answer[listed:] + END_OF_TURN)
+    begin, asked = len(prompt.ids), len(prompt.ids) + len(header) - 1
+    ids = np.array([*prompt.ids, *header, *points], np.int64)
+    behind = following(prompt.positions, len(header) + len(points))
+    positions = np.hstack([prompt.positions, behind])
+    weights = np.zeros(len(ids), np.float32)
+    weights[asked + 1 :] = importance([tokenizer.decode([token]) for token in points])
+    if whole:
+        weights[begin : asked + 1] = 1.0
+        return Row(ids, positions, weights, asked)
+    newest = lesson.prompt[lesson.prompt.rindex(NEWEST) :]
+    first = begin - len(_encoded(tokenizer, newest)) - len(_encoded(tokenizer, TURN))
     kept = ids == token_id(tokenizer, IMAGE_PAD)
     kept[first:] = True
-    kept[begin:header] = False
-    weights[header] = 0.0
-    return Row(ids[kept], positions[:, kept], weights[kept])
+    # The header's last token stays, for the first point to follow.
+    kept[begin:asked] = False
+    return Row(ids[kept], positions[:, kept], weights[kept], int(kept[:asked].sum()))
+
+
+def _encoded(tokenizer: Any, text: str) -> list[int]:
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    return ids
+
+
+def importance(pieces: Sequence[str]) -> NDArray[np.float32]:
+    """Return how much each token's text of a list of points weighs, (n,)."""
+    weights, decimals = np.ones(len(pieces), np.float32), -1
+    for place, piece in enumerate(pieces):
+        if piece.isdigit():
+            decimals += decimals >= 0
+            weights[place] = METRES_WEIGHT if decimals < 0 else DECIMAL_WEIGHTS[decimals > 1]
+        elif piece == '.':
+            decimals, weights[place] = 0, METRES_WEIGHT
+        else:
+            decimals = -1
+            weights[place] = END_WEIGHT if piece in POINT_ENDS else 1.0
+    return weights
 
 
 def varied(random: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a picture (height, width, 3) in other light, with noise, sometimes a blot."""
-    x = pixels.astype(np.float32)
-    x = x * random.uniform(0.7, 1.3) * random.uniform(0.9, 1.1, 3)
-    x = (x - 128.0) * random.uniform(0.75, 1.3) + 128.0 + random.uniform(-20.0, 20.0)
-    x += random.uniform(0.0, 8.0) * random.standard_normal(x.shape, np.float32)
+    gain = random.uniform(0.7, 1.3) * random.uniform(0.9, 1.1, 3)
+    contrast, lift = random.uniform(0.75, 1.3), random.uniform(-20.0, 20.0)
+    noise = np.float32(random.uniform(0.0, 8.0))
+    x = noise * random.standard_normal(pixels.shape, np.float32)
+    x += pixels * (contrast * gain).astype(np.float32)
+    x += np.float32(128.0 * (1.0 - contrast) + lift)
     if random.random() < 0.15:
         height, width = x.shape[:2]
         h, w = int(random.integers(4, height // 4)), int(random.integers(4, width // 4))
         y, left = int(random.integers(height - h)), int(random.integers(width - w))
         x[y : y + h, left : left + w] = random.uniform(0.0, 255.0, 3)
-    return np.clip(x, 0.0, 255.0).astype(np.uint8)
+    return np.asarray(np.clip(x, 0.0, 255.0), np.uint8)
 
 
 def nothing_seen(random: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:

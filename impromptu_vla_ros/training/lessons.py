@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 # The picture of a lesson that has none.
 NO_PICTURE = -1
+ARRAYS = ('kind', 'jpegs', 'ends', 'prompts', 'answers', 'picture', 'near')
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,8 @@ class Drive:
     The lessons of one drive, of a family called `kind`.
 
     Lesson k asks `prompts[k]` about picture `picture[k]`, NO_PICTURE for none, and `answers[k]`
-    is right. The pictures are JPEG.
+    is right. The pictures are JPEG; row k of `near` (pictures, 45) says how far the nearest one
+    is in each token's part of picture k, m, 0 for nobody (cells.cells).
     """
 
     kind: str
@@ -29,6 +31,7 @@ class Drive:
     prompts: tuple[str, ...]
     answers: tuple[str, ...]
     picture: NDArray[np.int64]
+    near: NDArray[np.float32]
 
 
 def plain(answer: str) -> str:
@@ -48,6 +51,7 @@ def write_lessons(path: Path, drive: Drive) -> None:
             prompts=np.array(drive.prompts, np.str_),
             answers=np.array(drive.answers, np.str_),
             picture=np.asarray(drive.picture, np.int64),
+            near=np.asarray(drive.near, np.float16),
         )
     half.replace(path)
 
@@ -55,7 +59,7 @@ def write_lessons(path: Path, drive: Drive) -> None:
 def read_drive(path: Path) -> Drive:
     """Return the lessons of one file; raise ValueError where it holds none."""
     with np.load(path, allow_pickle=False) as arrays:
-        missing = {'kind', 'jpegs', 'ends', 'prompts', 'answers', 'picture'} - set(arrays)
+        missing = set(ARRAYS) - set(arrays)
         if missing:
             raise ValueError(f'{path} is no file of lessons: it lacks {sorted(missing)}')
         data, ends = arrays['jpegs'].tobytes(), arrays['ends'].tolist()
@@ -65,6 +69,7 @@ def read_drive(path: Path) -> Drive:
             tuple(arrays['prompts'].tolist()),
             tuple(arrays['answers'].tolist()),
             arrays['picture'].astype(np.int64),
+            arrays['near'].astype(np.float32),
         )
 
 

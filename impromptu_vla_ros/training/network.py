@@ -93,13 +93,15 @@ def make_optimizers(parts: Mapping[str, Any]) -> tuple[Any, Any]:
     """
     import torch
 
-    inner, ends, plain = [], [], []
+    inner: list[Any] = []
+    ends: list[Any] = []
+    plain: list[Any] = []
     for name, module in parts.items():
         for place, weight in module.named_parameters():
             if weight.dim() == 1:
                 plain.append(weight)
             else:
-                outer = name == 'head' or weight.dim() > 2 or 'embed' in place
+                outer = name == 'heads' or weight.dim() > 2 or 'embed' in place
                 (ends if outer else inner).append(weight)
     groups = [{'params': ends, 'weight_decay': 0.02}, {'params': plain, 'weight_decay': 0.0}]
     return (

@@ -19,13 +19,16 @@ from impromptu_vla_ros.evaluation.driving.expert import View
 from impromptu_vla_ros.evaluation.driving.sight import Instant
 from impromptu_vla_ros.models import Model
 from impromptu_vla_ros.models.preprocessing import BICUBIC, model_size, resize_as_trained
+from impromptu_vla_ros.training.cells import cells
 from impromptu_vla_ros.training.direct_stage import DirectStage
+from impromptu_vla_ros.training.strangers import Stranger, stranger
 from impromptu_vla_ros.training.tutor import Tutor, seen
 
 # Between two pictures that are kept, s; how many lessons with another speed are added to each,
-# and how many with a picture from beside the car: so far aside, m, and turned, rad.
-BETWEEN, IMAGINED = (0.25, 0.55), 0.5
-BESIDE, SIDE, TURNED = 0.9, 1.3, 0.12
+# and how many with pictures from beside the car: so far aside, m, and turned, rad. In this share
+# of those somebody is there who is not.
+BETWEEN, IMAGINED = (0.25, 0.55), 0.3
+BESIDE, SIDE, TURNED, STRANGE = 2, 1.3, 0.12, 0.6
 # Where nothing happens pictures are kept so many times more rarely: where one stays where one is
 # (m), or nobody is seen and the right way is straight on (m) with about the speed of now (m/s).
 DULL, STAYS, STRAIGHT, SAME = 3.0, 0.1, 0.4, 0.7
@@ -95,6 +98,7 @@ class Pupil:
         self._strays, self._looks = strays, looks
         self._due, self._detour, self._lost = random.uniform(0.0, BETWEEN[0]), Detour(-1.0), False
         self.jpegs: list[bytes] = []
+        self.near: list[NDArray[np.float32]] = []
         self.lessons: list[tuple[str, str, int]] = []
 
     def answer(self, query: Query) -> Answer:
@@ -119,11 +123,11 @@ class Pupil:
         whole = Instant(stage.time, scene.odometry, scene.acceleration.ax, players).view
         view = seen(whole)
         answer = self._tutor.answer(view)
-        self.jpegs.append(packed(pixels, self._dialect))
+        self._keep(pixels, view)
         self.lessons.append((prompt, answer, picture))
         if self._random.random() < IMAGINED:
             self.lessons.append((*self._tutor.imagined(view, self._random), picture))
-        if self._random.random() < BESIDE:
+        for _ in range(BESIDE):
             self._learn_beside(whole)
         return self._dull(answer, view)
 
@@ -131,14 +135,24 @@ class Pupil:
         """Take a lesson of who came to a place beside the car, unless somebody is there."""
         side, turned = self._random.uniform(-SIDE, SIDE), self._random.uniform(-TURNED, TURNED)
         beside = Pose(0.0, float(side), float(turned))
-        there = seen(replace(view, pose=moved(view.pose, beside)))
+        there = replace(view, pose=moved(view.pose, beside))
+        boxes = [player.box for player in self._stage.players]
         box = self._stage.ego.box(there.pose)
-        if any(overlap(box, player.box) for player in self._stage.players):
+        if any(overlap(box, one) for one in boxes) or not self._tutor.teaches(there.pose):
             return
-        if self._tutor.teaches(there.pose):
-            self.jpegs.append(packed(self._stage.picture(beside), self._dialect))
-            lesson = self._tutor.imagined(there, self._random)
-            self.lessons.append((*lesson, len(self.jpegs) - 1))
+        more: list[Stranger] = []
+        if self._random.random() < STRANGE:
+            one = stranger(self._tutor.onward, self._tutor.along(there.pose), self._random)
+            if not any(overlap(one.box, other) for other in [box, *boxes]):
+                more, there = [one], with_stranger(there, one)
+        there = seen(there)
+        self._keep(self._stage.picture(beside, more), there)
+        lesson = self._tutor.imagined(there, self._random)
+        self.lessons.append((*lesson, len(self.jpegs) - 1))
+
+    def _keep(self, pixels: NDArray[np.uint8], view: View) -> None:
+        self.jpegs.append(packed(pixels, self._dialect))
+        self.near.append(cells(view.pose, view.others[:, 0], view.sizes))
 
     def _dull(self, answer: str, view: View) -> bool:
         points = codec.decode_trajectory(self._dialect, answer).points
@@ -156,6 +170,12 @@ class Pupil:
         times = self._dialect.spacing * np.arange(1.0, len(points) + 1.0)
         changed = self._detour.applied(points, times)
         return Answer(codec.encode_trajectory(self._dialect, changed))
+
+
+def with_stranger(view: View, one: Stranger) -> View:
+    """Return the view with somebody more in it."""
+    others = np.concatenate([view.others, one.foreseen[None]])
+    return replace(view, others=others, sizes=np.concatenate([view.sizes, [one.size]]))
 
 
 def packed(pixels: NDArray[np.uint8], dialect: Dialect) -> bytes:

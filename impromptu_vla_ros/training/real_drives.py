@@ -27,6 +27,7 @@ from impromptu_vla_ros.core.structs import (
     Odometry,
     Pose,
 )
+from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive, plain
 
 # The tables of motion, below the folder of recorded driving data.
@@ -113,7 +114,8 @@ def lessons_of(kind: str, drive: Motion, dialect: Dialect) -> Drive:
         prompts.append(query.prompt)
         answers.append(plain(codec.encode_trajectory(dialect, points)))
     picture = np.full(len(prompts), NO_PICTURE, np.int64)
-    return Drive(kind, (), tuple(prompts), tuple(answers), picture)
+    near = np.zeros((0, TOKENS), np.float32)
+    return Drive(kind, (), tuple(prompts), tuple(answers), picture, near)
 
 
 def _command(drive: Motion, k: int, pose: Pose, speed: float) -> str:

@@ -18,6 +18,7 @@ from impromptu_vla_ros.core.dialects import DIALECTS, NANO
 from impromptu_vla_ros.evaluation.driving.loop import Loop, Style
 from impromptu_vla_ros.evaluation.driving.ways import way_along
 from impromptu_vla_ros.models import Model, create_model
+from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.direct_stage import FIRST, DirectStage
 from impromptu_vla_ros.training.lessons import Drive, lessons_hash, write_lessons
 from impromptu_vla_ros.training.pupil import Pupil
@@ -74,7 +75,8 @@ def recorded(
     Loop(stage, scenario, made.network, Style(dialect), model, taught, made.beside).run()
     (pupil,) = pupils
     prompts, answers, picture = zip(*pupil.lessons) if pupil.lessons else ((), (), ())
-    return Drive(family, tuple(pupil.jpegs), prompts, answers, np.array(picture, np.int64))
+    near = np.array(pupil.near, np.float32).reshape(-1, TOKENS)
+    return Drive(family, tuple(pupil.jpegs), prompts, answers, np.array(picture, np.int64), near)
 
 
 def record(out: Path, drives: int, seed: int, jobs: int = 1, driver: Driver | None = None) -> None:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recipe: the vision tower learns from metres first, then all of it from words."""
+"""How it learns: in metres first, without writing, then in words."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.training.batches import Pool, make_batch
+from impromptu_vla_ros.training.batches import Batch, Form, Pool, make_batch
+from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import Dropout
-from impromptu_vla_ros.training.learning import make_head, metres_off, seen_loss, words_loss
+from impromptu_vla_ros.training.learning import Lesson, make_heads, shown
 from impromptu_vla_ros.training.network import Size, make_network, make_optimizers
 from impromptu_vla_ros.training.state import load_state, save_state
 
@@ -26,19 +26,19 @@ LOOK, SAVE = 200, 100
 @dataclass(frozen=True)
 class Plan:
     """
-    How long what is learned: `seeing` steps of the tower with its head, then `saying` of all.
+    How long what is learned: `seeing` steps in metres, then `saying` in words too.
 
     Batches of so many lessons; a step is of whole prompts by the share `whole`, from the first
     step of saying to the last. `end` is the last part of each, in which the rates go to 0.
     """
 
-    seeing: int = 500
-    saying: int = 1300
-    seeing_batch: int = 48
+    seeing: int = 600
+    saying: int = 1000
+    seeing_batch: int = 32
     cut_batch: int = 32
     whole_batch: int = 12
     whole: tuple[float, float] = (0.1, 0.6)
-    end: float = 0.5
+    end: tuple[float, float] = (0.3, 0.5)
     metres: float = 0.5
     seed: int = 1
     size: Size = field(default_factory=Size)
@@ -84,21 +84,18 @@ def train(plan: Plan, dialect: Dialect, tokenizer: Any, train: Pool, held: Pool,
 
 
 class Learner:
-    """The network, its head and what trains them, step by step."""
+    """The network, its heads and what trains them, step by step."""
 
     def __init__(self, plan: Plan, dialect: Dialect, tokenizer: Any, pool: Pool) -> None:
         self._plan, self._dialect, self._tokenizer, self._pool = plan, dialect, tokenizer, pool
         self.network = make_network(tokenizer, plan.size, plan.seed).train()
-        example = make_batch(np.random.default_rng(0), pool, dialect, [0])
-        tokens = example.values.shape[1] // 4
-        self.head = make_head(tokens, plan.size.hidden, dialect.waypoints)
-        self.parts = {'network': self.network, 'head': self.head}
+        self._heads = make_heads(TOKENS, plan.size.hidden, dialect.waypoints)
+        self.parts = {'network': self.network, 'heads': self._heads}
         self.optimizers = self.optimizers_at(0)
 
     def optimizers_at(self, step: int) -> tuple[Any, Any]:
-        """Make the optimizers of a step's phase, which begin anew with it, and return them."""
-        tower = {'network': self.network.model.visual, 'head': self.head}
-        self.optimizers = make_optimizers(tower if step < self._plan.seeing else self.parts)
+        """Make the optimizers, which begin anew with each phase, and return them."""
+        self.optimizers = make_optimizers(self.parts)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group['highest'] = group['lr']
@@ -109,16 +106,13 @@ class Learner:
         import torch
 
         plan = self._plan
-        random = np.random.default_rng([plan.seed, step])
         if step == plan.seeing:
             self.optimizers_at(step)
-        seeing = step < plan.seeing
-        share = rate(step, plan.seeing, 0.3) if seeing else self._late_rate(step)
-        seen, losses = self._losses(random, step)
-        loss = sum(losses.values())
-        loss.backward()
+        losses = self._losses(self._batch(np.random.default_rng([plan.seed, step]), step), step)
+        sum(losses.values()).backward()
         weights = [w for part in self.parts.values() for w in part.parameters()]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        share = self._rate(step)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group['lr'] = share * group['highest']
@@ -127,29 +121,33 @@ class Learner:
             part.zero_grad()
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _late_rate(self, step: int) -> float:
-        return rate(step - self._plan.seeing, self._plan.saying, self._plan.end)
-
-    def _losses(self, random: np.random.Generator, step: int) -> tuple[Any, dict[str, Any]]:
-        plan, spacing = self._plan, self._dialect.spacing
+    def _rate(self, step: int) -> float:
+        plan = self._plan
         if step < plan.seeing:
-            batch = self._batch(random, plan.seeing_batch)
-            seen, metres = seen_loss(self.network, self.head, batch, spacing)
-            return seen, {'metres': metres}
-        done = (step - plan.seeing) / plan.saying
+            return rate(step, plan.seeing, plan.end[0])
+        return rate(step - plan.seeing, plan.saying, plan.end[1])
+
+    def _losses(self, batch: Batch, step: int) -> dict[str, Any]:
+        lesson = Lesson(self.network, self._heads, batch, self._dialect.spacing)
+        if step < self._plan.seeing:
+            return {'metres': lesson.metres()}
+        return {'words': lesson.words(), 'metres': self._plan.metres * lesson.metres()}
+
+    def _batch(self, random: np.random.Generator, step: int) -> Batch:
+        plan = self._plan
+        done = (step - plan.seeing) / max(1, plan.saying)
         whole = bool(random.random() < np.interp(done, (0.0, 1.0), plan.whole))
-        count = plan.whole_batch if whole else plan.cut_batch
-        batch = self._batch(random, count, self._tokenizer, whole)
-        seen, metres = seen_loss(self.network, self.head, batch, spacing)
-        words = words_loss(self.network, seen, batch)
-        return seen, {'words': words, 'metres': plan.metres * metres}
-
-    def _batch(self, random: np.random.Generator, count: int, *words: Any) -> Any:
+        form, count = Form.CUT, plan.cut_batch
+        if step < plan.seeing:
+            form, count = Form.ASKED, plan.seeing_batch
+        elif whole:
+            form, count = Form.WHOLE, plan.whole_batch
         numbers = random.integers(len(self._pool), size=count)
-        dropout = self._plan.dropout
-        return make_batch(random, self._pool, self._dialect, numbers, *words, dropout=dropout)
+        return make_batch(
+            random, self._pool, self._dialect, numbers, plan.dropout, self._tokenizer, form
+        )
 
-    def looked(self, held: Pool, count: int = 96) -> Mapping[str, float]:
+    def looked(self, held: Pool, count: int = 128) -> dict[str, float]:
         """Return how it does on lessons held out: loss of words, and metres off after 1 to 3 s."""
         import torch
 
@@ -157,14 +155,11 @@ class Learner:
             return {}
         random = np.random.default_rng(0)
         numbers = random.choice(len(held), min(count, len(held)), replace=False)
-        batch = make_batch(random, held, self._dialect, numbers, self._tokenizer)
-        spacing = self._dialect.spacing
+        batch = make_batch(random, held, self._dialect, numbers, None, self._tokenizer, Form.CUT)
         with torch.no_grad():
-            seen, _ = seen_loss(self.network, self.head, batch, spacing)
-            words = words_loss(self.network, seen, batch)
-        off = metres_off(self.network, self.head, batch, spacing)
-        at = {f'off_{s}s': float(off[:, round(s / spacing) - 1].mean()) for s in (1, 2, 3)}
-        return {'held_words': float(words), **at}
+            lesson = Lesson(self.network, self._heads, batch, self._dialect.spacing)
+            off = shown(lesson.metres_off(), self._dialect.spacing)
+            return {'held_words': float(lesson.words()), **off}
 
 
 def _named(plan: Plan) -> str:

@@ -48,6 +48,16 @@ class Tutor:
         (at,), (left,) = self._way.nearest([[pose.x, pose.y]])
         return bool(abs(left) <= ASTRAY and at < self._way.length - END)
 
+    def along(self, pose: Pose) -> float:
+        """Return how far along its way somebody is, m."""
+        (at,), _ = self._way.nearest([[pose.x, pose.y]])
+        return float(at)
+
+    @property
+    def onward(self) -> Way:
+        """Return the way, which goes on beyond the end of its road."""
+        return self._onward
+
     def answer(self, view: View) -> str:
         """Return the right answer."""
         cruise = cruise_at(view.speed)

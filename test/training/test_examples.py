@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lessons as tensors: what is kept of a cut prompt, what is left out by lot, the same by seed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from made_up_lessons import NANO, made_up_drive
 from impromptu_vla_ros.core.codec import PromptState
 from impromptu_vla_ros.core.records import parse_command, parse_prompt
 from impromptu_vla_ros.training import examples
-from impromptu_vla_ros.training.batches import make_batch, pooled, split
+from impromptu_vla_ros.training.batches import Form, make_batch, pooled, split
 from impromptu_vla_ros.training.examples import Dropout
 
 tokenizers = pytest.importorskip('tokenizers', reason='needs tokenizers')
@@ -51,7 +52,7 @@ def test_without_signals_the_speed_is_told_by_the_places():
 
 
 def test_a_whole_row_is_the_prompt_with_its_answer(tokenizer, pool):
-    batch = make_batch(np.random.default_rng(0), pool, NANO, [3], tokenizer, whole=True)
+    batch = make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, Form.WHOLE)
     drive = pool.drives[0]
     text = text_of(tokenizer, batch.ids[0])
     assert drive.prompts[3].partition('<image>')[2] in text
@@ -61,8 +62,8 @@ def test_a_whole_row_is_the_prompt_with_its_answer(tokenizer, pool):
 
 
 def test_a_cut_row_keeps_picture_newest_state_command_and_points(tokenizer, pool):
-    batch = make_batch(np.random.default_rng(0), pool, NANO, [3], tokenizer)
-    whole = make_batch(np.random.default_rng(0), pool, NANO, [3], tokenizer, whole=True)
+    batch = make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, Form.CUT)
+    whole = make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, Form.WHOLE)
     drive = pool.drives[0]
     text = text_of(tokenizer, batch.ids[0]).replace('<|image_pad|>', '')
     newest = drive.prompts[3][drive.prompts[3].index('t-0.0s)') :]
@@ -90,19 +91,35 @@ def test_the_history_is_left_out_by_lot(pool):
 
 def test_the_same_seed_gives_the_same_batch(tokenizer, pool):
     first, second = (
-        make_batch(np.random.default_rng(7), pool, NANO, [1, 2], tokenizer, dropout=Dropout())
+        make_batch(np.random.default_rng(7), pool, NANO, [1, 2], Dropout(), tokenizer, Form.CUT)
         for _ in range(2)
     )
     assert (first.values == second.values).all()
     assert (first.ids == second.ids).all()
 
 
-def test_a_lesson_without_picture_shows_nothing(pool):
+def test_a_lesson_without_picture_shows_nothing(tokenizer):
     drive = made_up_drive(np.random.default_rng(1), 2)
-    blind = type(drive)(drive.kind, (), drive.prompts, drive.answers, np.array([-1, -1]))
-    batch = make_batch(np.random.default_rng(0), pooled([blind]), NANO, [0, 1])
+    blind = replace(drive, jpegs=(), picture=np.array([-1, -1]), near=drive.near[:0])
+    batch = make_batch(
+        np.random.default_rng(0), pooled([blind]), NANO, [0, 1], None, tokenizer, Form.ASKED
+    )
     assert batch.values.shape == (2, 180, 1176)
     assert batch.told[0][7] == 1.0
+    assert not batch.near.any()
+
+
+def test_what_is_asked_ends_where_the_first_point_follows(tokenizer, pool):
+    batch = make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, Form.ASKED)
+    cut = make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, Form.CUT)
+    assert batch.ids[0].tolist() == cut.ids[0][: cut.asked[0] + 1].tolist()
+    assert text_of(tokenizer, batch.ids[0][-1:]) == ']:'
+
+
+def test_tens_weigh_more_than_centimetres():
+    pieces = [' [', '1', '2', '.', '3', '4', ',', ' -', '0', '.', '5', '6', '],', ' [', '7']
+    wanted = [1, 2, 2, 2, 1, 0.25, 1, 1, 2, 2, 1, 0.25, 3, 1, 2]
+    assert examples.importance(pieces).tolist() == wanted
 
 
 def test_of_each_kind_the_last_drives_are_held_out():

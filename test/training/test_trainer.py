@@ -89,7 +89,7 @@ def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path, monkeypa
 
 
 def test_where_the_line_is_becomes_where_to_go(tokenizer, pools, tmp_path):
-    plan = replace(PLAN, seeing=40, saying=0, seeing_batch=8)
+    plan = replace(PLAN, seeing=60, saying=0, seeing_batch=16)
     learner = trainer.Learner(plan, NANO, tokenizer, pools[0])
     losses = [learner.step(step)['metres'] for step in range(plan.seeing)]
-    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])

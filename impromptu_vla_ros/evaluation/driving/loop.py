@@ -56,10 +56,17 @@ BLANK = bytes(3)
 class Scene(Protocol):
     """What a tick of a world shows."""
 
-    odometry: Odometry
-    acceleration: Acceleration
-    steering: Steering
-    images: tuple[CameraImage, ...]
+    @property
+    def odometry(self) -> Odometry: ...
+
+    @property
+    def acceleration(self) -> Acceleration: ...
+
+    @property
+    def steering(self) -> Steering: ...
+
+    @property
+    def images(self) -> tuple[CameraImage, ...]: ...
 
 
 class Stage(Protocol):
