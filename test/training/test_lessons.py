@@ -63,12 +63,12 @@ def test_files_have_the_same_bytes_for_the_same_seed(drive, tmp_path):
 
 
 def test_lessons_without_pictures_are_kept_too(tmp_path):
-    write_lessons(
-        tmp_path / 'b.npz', Drive('real', (), ('q',), ('a',), np.array([-1]), np.zeros((0, 45)))
-    )
+    none = np.zeros((0, 45), np.float32)
+    drive = Drive('real', (), ('q',), ('a',), np.array([-1]), none)
+    write_lessons(tmp_path / 'b.npz', drive)
     again = read_drive(tmp_path / 'b.npz')
     assert again.jpegs == () and again.picture.tolist() == [-1] and again.prompts == ('q',)
-    write_lessons(tmp_path / 'c.npz', Drive('real', (), (), (), np.zeros(0)))
+    write_lessons(tmp_path / 'c.npz', Drive('real', (), (), (), np.zeros(0), none))
     assert read_drive(tmp_path / 'c.npz').prompts == ()
 
 
