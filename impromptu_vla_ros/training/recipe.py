@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -82,6 +81,8 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     """
     torch, tokenizers = _libraries()
     torch.set_num_threads(recipe.threads)
+    # Of what is loaded now, whatever becomes of the files meanwhile.
+    commit = _commit()
     spent: dict[str, float] = {}
     started = time.monotonic()
 
@@ -98,7 +99,12 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     _write(network, torch, out / NANO)
     export_checkpoint(str(out / NANO), out / 'onnx', recipe.weights)
     done('export')
-    told = _provenance(recipe, out, drives, command, spent)
+    told = {
+        'command': command,
+        'commit': commit,
+        'seconds': spent,
+        **_provenance(recipe, out, drives),
+    }
     (out / PROVENANCE).write_text(json.dumps(told, indent=2) + '\n', encoding='utf-8')
     return out
 
@@ -130,18 +136,13 @@ def _write(network: Any, torch: Any, folder: Path) -> None:
     shutil.copyfile(tokenizer_file(), folder / TOKENIZER)
 
 
-def _provenance(
-    recipe: Recipe, out: Path, drives: list[Drive], command: str, spent: Mapping[str, float]
-) -> dict[str, Any]:
+def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:
     log = (out / 'training' / 'training.jsonl').read_text(encoding='utf-8').splitlines()
     return {
-        'command': command,
-        'commit': _commit(),
         'recipe': asdict(recipe),
         'lessons': sum(len(drive.prompts) for drive in drives),
         'lessons_sha256': lessons_hash(out / 'lessons'),
         'last_look': json.loads(log[-1]),
-        'seconds': dict(spent),
         'libraries': {name: _version(name) for name in LIBRARIES},
         'python': platform.python_version(),
         'machine': f'{platform.machine()}, {sys.platform}',

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.random import Generator
 
+from impromptu_vla_ros.core.driving import overlap
 from impromptu_vla_ros.core.structs import Pose
+from impromptu_vla_ros.evaluation.driving.actors import Player
 from impromptu_vla_ros.evaluation.driving.scenario import Scenario
 from impromptu_vla_ros.training import crossings, traffic
 from impromptu_vla_ros.training.roads import road_network
@@ -18,6 +21,8 @@ from impromptu_vla_ros.worlds.roads import RoadNetwork
 
 # How many of all cars do not start in the middle of their lane, and how far from it, m and rad.
 BESIDE, SIDE, TURNED = 0.35, 1.0, 0.12
+# So often it is tried to have nobody stand in somebody's place: it happens once in 500 times.
+TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ def situation(family: str, random: Generator, name: str) -> Situation:
         raise ValueError(f'no family {family!r}: one of {", ".join(FAMILIES)}')
     kinds, play, _ = FAMILIES[family]
     network = road_network(kinds[random.integers(len(kinds))], random, name)
-    played = replace(play(network, random), name=name, family=family, map=name)
+    played = _apart(lambda: play(network, random), network)
+    played = replace(played, name=name, family=family, map=name)
     beside = Pose(0.0, 0.0, 0.0)
     if random.random() < BESIDE and played.speed > 0.0:
         side, turned = random.uniform(-SIDE, SIDE), random.uniform(-TURNED, TURNED)
@@ -53,6 +59,16 @@ def dealt(index: int) -> str:
     # In an order that is no order, so that any few of them are about balanced too.
     order = np.random.default_rng(index // len(cards)).permutation(len(cards))
     return cards[int(order[index % len(cards)])]
+
+
+def _apart(play: Callable[[], Scenario], network: RoadNetwork) -> Scenario:
+    """Return what is played such that nobody stands where somebody else does."""
+    for _ in range(TRIES):
+        played = play()
+        boxes = [Player(actor, network).box for actor in played.actors]
+        if not any(overlap(one, other) for one, other in combinations(boxes, 2)):
+            return played
+    raise ValueError(f'in {TRIES} tries somebody always stood where somebody else did')
 
 
 def _alone(network: RoadNetwork, random: Generator) -> Scenario:
