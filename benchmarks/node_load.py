@@ -193,6 +193,7 @@ def measure(profile: bool, seconds: float) -> dict[str, object]:
             environment[name] = str(PROFILE)
     watch = Watch()
     options = {'autostart': 'true', 'dialect': 'navsim', 'max_rate': ANSWER_HZ}
+    options['model.name'] = 'kinematic'
     options['cameras'] = json.dumps(CAMERAS)
     given = [text for key, value in options.items() for text in ('-p', f'{key}:={value}')]
     module = 'impromptu_vla_ros.nodes.planner_node'

@@ -156,8 +156,9 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add('--data', metavar='DIR', help='real drives too (default $IMPROMPTU_VLA_DATA)')
     add('--jobs', type=int, metavar='N', help='drives at a time (default 2)')
     add('--threads', type=int, metavar='N', help="torch's (default 2)")
-    add('--seeing', type=int, metavar='N', help='steps of the vision tower before words')
-    add('--saying', type=int, metavar='N', help='steps of the whole with words')
+    add('--looking', type=int, metavar='N', help='steps of the vision tower alone')
+    add('--reading', type=int, metavar='N', help='steps of the language model without words')
+    add('--writing', type=int, metavar='N', help='steps of all with words')
 
 
 def add_calibrate(parser: argparse.ArgumentParser) -> None:

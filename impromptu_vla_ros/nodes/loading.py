@@ -61,6 +61,11 @@ def checked_dialect(parameters: PlannerParameters) -> Dialect:
 def load_model(parameters: ModelParameters) -> Model:
     """Return the model, ready to answer; raise ModelError with what is missing."""
     name = parameters.name
+    if name == 'nano' and parameters.checkpoint:
+        raise ModelError(
+            'model.name:=nano has weights of its own, and model.checkpoint is '
+            f'{parameters.checkpoint!r}: set model.name to transformers or onnx, or no checkpoint'
+        )
     needed = NEEDED.get(name)
     if needed is not None and not getattr(parameters, needed):
         raise ModelError(f'model.name:={name} needs model.{needed}, which is empty')

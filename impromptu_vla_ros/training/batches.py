@@ -16,7 +16,7 @@ from PIL import Image
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
-from impromptu_vla_ros.models.preprocessing import to_patches
+from impromptu_vla_ros.models.preprocessing import Patches, to_patches
 from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import (
     Dropout,
@@ -87,11 +87,12 @@ def split(drives: Sequence[Drive], share: float) -> tuple[Pool, Pool]:
 
 
 class Form(Enum):
-    """How much of a lesson's words is read: all, what matters, or that without the points."""
+    """How much of a lesson's words is read: all, what matters, that without points, nothing."""
 
     WHOLE = 'whole'
     CUT = 'cut'
     ASKED = 'asked'
+    SEEN = 'seen'
 
 
 def make_batch(
@@ -113,11 +114,8 @@ def make_batch(
         to_patches(pixels, dialect.image_filter, dialect.most_pixels) for _, pixels, _ in lessons
     ]
     rows = [
-        row(tokenizer, lesson, picture, form is Form.WHOLE)
-        for (lesson, *_), picture in zip(lessons, pictures)
+        _row(tokenizer, lesson, picture, form) for (lesson, *_), picture in zip(lessons, pictures)
     ]
-    if form is Form.ASKED:
-        rows = [_asked(each) for each in rows]
     return Batch(
         np.stack([picture.values for picture in pictures]),
         pictures[0].grid,
@@ -156,10 +154,16 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
         return np.asarray(image.convert('RGB'))
 
 
-def _asked(each: Row) -> Row:
-    """Return a row up to where the points would begin."""
-    end = each.asked + 1
-    return Row(each.ids[:end], each.positions[:, :end], each.weights[:end], each.asked)
+def _row(tokenizer: Any, lesson: Example, picture: Patches, form: Form) -> Row:
+    if form is Form.SEEN:
+        none = np.zeros((4, 0), np.int64)
+        return Row(none[0], none[1:], np.zeros(0, np.float32), 0)
+    whole = row(tokenizer, lesson, picture, form is Form.WHOLE)
+    if form is not Form.ASKED:
+        return whole
+    # Up to where the points would begin.
+    end = whole.asked + 1
+    return Row(whole.ids[:end], whole.positions[:, :end], whole.weights[:end], whole.asked)
 
 
 def _filled(rows: list[Row], end: int) -> tuple[IntArray, IntArray, NDArray[np.float32], IntArray]:

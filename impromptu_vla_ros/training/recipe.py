@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from impromptu_vla_ros.core.dialects import DIALECTS, NANO
+from impromptu_vla_ros.evaluation import parity
 from impromptu_vla_ros.models import ModelError
-from impromptu_vla_ros.models.export import export_checkpoint
 from impromptu_vla_ros.training.batches import split
 from impromptu_vla_ros.training.lessons import Drive, lessons_hash, read_lessons
 from impromptu_vla_ros.training.real_drives import real_drives
@@ -34,6 +34,8 @@ DATA = 'IMPROMPTU_VLA_DATA'
 # Of the lessons of each kind so many are looked at, never learned.
 HELD = 0.05
 PROVENANCE = 'provenance.json'
+# So many questions the graphs answer beside their checkpoint.
+COMPARED = 12
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,10 @@ class Recipe:
 def run(chosen: argparse.Namespace) -> int:
     """Make the model as the command line says; return the exit code."""
     plan, recipe = Plan(), Recipe()
-    steps = {name: getattr(chosen, name) for name in ('seeing', 'saying', 'seed')}
-    plan = replace(plan, **{name: value for name, value in steps.items() if value is not None})
+    for name in ('looking', 'reading', 'writing'):
+        if (steps := getattr(chosen, name)) is not None:
+            plan = replace(plan, **{name: replace(getattr(plan, name), steps=steps)})
+    plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)
     given = {name: getattr(chosen, name) for name in ('drives', 'jobs', 'threads')}
     known = {name: value for name, value in given.items() if value is not None}
     recipe = replace(recipe, plan=plan, seed=plan.seed, **known)
@@ -97,7 +101,7 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     network = train(recipe.plan, DIALECTS[NANO], tokenizer, *split(drives, HELD), out / 'training')
     done('training')
     _write(network, torch, out / NANO)
-    export_checkpoint(str(out / NANO), out / 'onnx', recipe.weights)
+    _export(recipe, out)
     done('export')
     told = {
         'command': command,
@@ -134,6 +138,14 @@ def _write(network: Any, torch: Any, folder: Path) -> None:
     """Write the checkpoint in bfloat16: what is shipped, and what graphs are made of."""
     network.to(torch.bfloat16).save_pretrained(folder)
     shutil.copyfile(tokenizer_file(), folder / TOKENIZER)
+
+
+def _export(recipe: Recipe, out: Path) -> None:
+    """Write the graphs, and hold them against the checkpoint."""
+    asked = {'subfolder': '', 'revision': '', 'observations': None, 'count': COMPARED}
+    device = {'device': 'cpu', 'threads': recipe.threads, 'build_engines': False}
+    place = {'checkpoint': str(out / NANO), 'out': str(out / 'onnx'), 'dialect': NANO}
+    parity.run(argparse.Namespace(weights=recipe.weights, **asked, **device, **place))
 
 
 def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How it learns: in metres first, without writing, then in words."""
+"""How it learns: to see, to read what it sees, and to write it, one phase after the other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.training.batches import Batch, Form, Pool, make_batch
 from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import Dropout
-from impromptu_vla_ros.training.learning import Lesson, make_heads, shown
+from impromptu_vla_ros.training.learning import Look, Reading, make_heads, shown
 from impromptu_vla_ros.training.network import Size, make_network, make_optimizers
 from impromptu_vla_ros.training.state import load_state, save_state
 
@@ -24,21 +24,29 @@ LOOK, SAVE = 200, 100
 
 
 @dataclass(frozen=True)
+class Phase:
+    """So many `steps`, each of a `batch` of lessons; in the part `end` the rate goes to 0."""
+
+    steps: int
+    batch: int
+    end: float = 0.75
+
+
+@dataclass(frozen=True)
 class Plan:
     """
-    How long what is learned: `seeing` steps in metres, then `saying` in words too.
+    What is learned one after the other.
 
-    Batches of so many lessons; a step is of whole prompts by the share `whole`, from the first
-    step of saying to the last. `end` is the last part of each, in which the rates go to 0.
+    `looking` is of the tower alone, `reading` of the language model too, both in metres;
+    `writing` is in words, beside which the metres count `metres`. The share `whole` of its steps,
+    from the first to the last, is of `whole_batch` whole prompts instead of cut ones.
     """
 
-    seeing: int = 600
-    saying: int = 1000
-    seeing_batch: int = 32
-    cut_batch: int = 32
+    looking: Phase = Phase(1000, 48)
+    reading: Phase = Phase(300, 32)
+    writing: Phase = Phase(800, 32)
     whole_batch: int = 12
     whole: tuple[float, float] = (0.1, 0.6)
-    end: tuple[float, float] = (0.3, 0.5)
     metres: float = 0.5
     seed: int = 1
     size: Size = field(default_factory=Size)
@@ -47,7 +55,15 @@ class Plan:
     @property
     def steps(self) -> int:
         """Return the number of steps."""
-        return self.seeing + self.saying
+        return self.looking.steps + self.reading.steps + self.writing.steps
+
+    def phase(self, step: int) -> tuple[Phase, int]:
+        """Return the phase of a step, and its number there."""
+        for phase in (self.looking, self.reading):
+            if step < phase.steps:
+                return phase, step
+            step -= phase.steps
+        return self.writing, step
 
 
 def rate(step: int, steps: int, end: float, warm: int = 40) -> float:
@@ -75,7 +91,7 @@ def train(plan: Plan, dialect: Dialect, tokenizer: Any, train: Pool, held: Pool,
         bar.set_postfix({name: f'{value:.3f}' for name, value in losses.items()})
         done = step + 1
         if done % LOOK == 0 or done == plan.steps:
-            losses |= learner.looked(held)
+            losses |= learner.looked(held, step)
             with log.open('a', encoding='utf-8') as file:
                 file.write(json.dumps({'step': done, **losses}) + '\n')
         if done % SAVE == 0:
@@ -106,13 +122,14 @@ class Learner:
         import torch
 
         plan = self._plan
-        if step == plan.seeing:
+        phase, number = plan.phase(step)
+        if number == 0:
             self.optimizers_at(step)
-        losses = self._losses(self._batch(np.random.default_rng([plan.seed, step]), step), step)
+        losses = self._losses(self._batch(np.random.default_rng([plan.seed, step]), step), phase)
         sum(losses.values()).backward()
         weights = [w for part in self.parts.values() for w in part.parameters()]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        share = self._rate(step)
+        share = rate(number, phase.steps, phase.end)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group['lr'] = share * group['highest']
@@ -121,34 +138,32 @@ class Learner:
             part.zero_grad()
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _rate(self, step: int) -> float:
-        plan = self._plan
-        if step < plan.seeing:
-            return rate(step, plan.seeing, plan.end[0])
-        return rate(step - plan.seeing, plan.saying, plan.end[1])
-
-    def _losses(self, batch: Batch, step: int) -> dict[str, Any]:
-        lesson = Lesson(self.network, self._heads, batch, self._dialect.spacing)
-        if step < self._plan.seeing:
-            return {'metres': lesson.metres()}
-        return {'words': lesson.words(), 'metres': self._plan.metres * lesson.metres()}
+    def _losses(self, batch: Batch, phase: Phase) -> dict[str, Any]:
+        told = self.network, self._heads, batch, self._dialect.spacing
+        if phase is self._plan.looking:
+            return {'metres': Look(*told).loss()}
+        reading = Reading(*told)
+        if phase is self._plan.reading:
+            return {'metres': reading.loss()}
+        return {'words': reading.words(), 'metres': self._plan.metres * reading.loss()}
 
     def _batch(self, random: np.random.Generator, step: int) -> Batch:
         plan = self._plan
-        done = (step - plan.seeing) / max(1, plan.saying)
-        whole = bool(random.random() < np.interp(done, (0.0, 1.0), plan.whole))
-        form, count = Form.CUT, plan.cut_batch
-        if step < plan.seeing:
-            form, count = Form.ASKED, plan.seeing_batch
-        elif whole:
-            form, count = Form.WHOLE, plan.whole_batch
+        phase, number = plan.phase(step)
+        form, count = Form.ASKED, phase.batch
+        if phase is plan.looking:
+            form = Form.SEEN
+        elif phase is plan.writing:
+            done = number / phase.steps
+            whole = bool(random.random() < np.interp(done, (0.0, 1.0), plan.whole))
+            form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, count)
         numbers = random.integers(len(self._pool), size=count)
         return make_batch(
             random, self._pool, self._dialect, numbers, plan.dropout, self._tokenizer, form
         )
 
-    def looked(self, held: Pool, count: int = 128) -> dict[str, float]:
-        """Return how it does on lessons held out: loss of words, and metres off after 1 to 3 s."""
+    def looked(self, held: Pool, step: int, count: int = 128) -> dict[str, float]:
+        """Return how it does on lessons held out: metres off after 1 to 3 s, loss of words."""
         import torch
 
         if not len(held):
@@ -156,10 +171,13 @@ class Learner:
         random = np.random.default_rng(0)
         numbers = random.choice(len(held), min(count, len(held)), replace=False)
         batch = make_batch(random, held, self._dialect, numbers, None, self._tokenizer, Form.CUT)
+        spacing, phase = self._dialect.spacing, self._plan.phase(step)[0]
         with torch.no_grad():
-            lesson = Lesson(self.network, self._heads, batch, self._dialect.spacing)
-            off = shown(lesson.metres_off(), self._dialect.spacing)
-            return {'held_words': float(lesson.words()), **off}
+            reading = Reading(self.network, self._heads, batch, spacing)
+            if phase is self._plan.looking:
+                return shown(reading.metres_off('mean'), spacing)
+            off = shown(reading.metres_off('state'), spacing)
+            return {**off, 'held_words': float(reading.words())}
 
 
 def _named(plan: Plan) -> str:

@@ -35,6 +35,11 @@ def test_it_runs_on_the_cpu_unless_told_otherwise(boxed):
         create_model('nano', checkpoint='x')
 
 
+def test_it_has_no_other_weights_than_its_own():
+    with pytest.raises(ModelError, match="checkpoint is '3B_AD': set model.name to transformers"):
+        loading.load_model(ModelParameters('nano', checkpoint='3B_AD'))
+
+
 def test_a_box_without_it_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(nano, 'files', lambda _: tmp_path)
     with pytest.raises(ModelError, match='not in this installation .*: install the package'):

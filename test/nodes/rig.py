@@ -198,8 +198,9 @@ class Rig:
         self._planners, self._seen = [], []
 
     def planner(self, arguments=(), active=True, namespace='', **parameters):
-        """Return a planner in this process and what is seen of it; __ in names is a dot."""
+        """Return a planner, kinematic unless said, and what is seen of it; __ is a dot."""
         given = {name.replace('__', '.'): value for name, value in parameters.items()}
+        given.setdefault('model.name', 'kinematic')
         planner = PlannerNode(
             context=self.context,
             namespace=namespace,

@@ -210,6 +210,7 @@ def test_the_planner_is_killed(rig, world, start):
     world.controller()
     child = start([sys.executable, '-m', 'impromptu_vla_ros.nodes.planner_node', '--ros-args',
                    '-p', 'autostart:=true', '-p', 'output.rate:=20.0',
+                   '-p', 'model.name:=kinematic',
                    '-r', '~/output/plan:=/controller/input/plan',
                    '-r', '~/input/odometry:=/controller/input/odometry'])  # fmt: skip
     world.until(lambda: world.commands)

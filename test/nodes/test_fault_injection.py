@@ -301,7 +301,8 @@ def test_the_model_fails_and_the_last_answer_holds(rig, monkeypatch, name):
 
 def test_a_killed_node_plans_again_when_it_is_started_again(rig, start):
     module = 'impromptu_vla_ros.nodes.planner_node'
-    command = [sys.executable, '-m', module, '--ros-args', '-p', 'autostart:=true']
+    given = ['-p', 'autostart:=true', '-p', 'model.name:=kinematic']
+    command = [sys.executable, '-m', module, '--ros-args', *given]
     child, seen, car = start(command), rig.seen(), Car(rig.node)
     driving(rig, seen, car)
     child.send_signal(signal.SIGKILL)

@@ -58,7 +58,8 @@ def ended(child, number):
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_it_starts_plans_and_ends_cleanly(rig, start, number):
-    child = start([sys.executable, '-m', MODULE, '--ros-args', '-p', 'autostart:=true'])
+    given = ['-p', 'autostart:=true', '-p', 'model.name:=kinematic']
+    child = start([sys.executable, '-m', MODULE, '--ros-args', *given])
     seen, car = rig.seen(), Car(rig.node)
     rig.heard(car)
     rig.until(lambda: seen.answered, car)

@@ -11,8 +11,29 @@ from impromptu_vla_ros.core.codec import PromptState
 from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.lessons import Drive
+from impromptu_vla_ros.training.network import Size
+from impromptu_vla_ros.training.trainer import Phase, Plan
 
 NANO = DIALECTS['nano']
+TINY = Size(
+    hidden=32,
+    intermediate=64,
+    layers=1,
+    heads=2,
+    kv_heads=1,
+    vision_hidden=16,
+    vision_intermediate=32,
+    vision_depth=2,
+    vision_heads=2,
+)
+SMALL = Plan(
+    looking=Phase(2, 4),
+    reading=Phase(2, 4),
+    writing=Phase(3, 4),
+    whole_batch=2,
+    whole=(1.0, 0.0),
+    size=TINY,
+)
 
 
 def made_up_drive(random, count=12, kind='made up'):

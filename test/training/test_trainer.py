@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_lessons import NANO, made_up_drive
+from made_up_lessons import NANO, SMALL, made_up_drive
 
 torch = pytest.importorskip('torch', reason='needs the extra impromptu_vla_ros[train]')
 pytest.importorskip('transformers', reason='needs the extra impromptu_vla_ros[train]')
@@ -15,24 +15,10 @@ tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu
 
 from impromptu_vla_ros.training import trainer  # noqa: E402
 from impromptu_vla_ros.training.batches import split  # noqa: E402
-from impromptu_vla_ros.training.network import Size, make_network  # noqa: E402
+from impromptu_vla_ros.training.network import make_network  # noqa: E402
 from impromptu_vla_ros.training.tower import features  # noqa: E402
 
 TOKENIZER = Path(trainer.__file__).parents[1] / 'nano' / 'tokenizer.json'
-TINY = Size(
-    hidden=32,
-    intermediate=64,
-    layers=1,
-    heads=2,
-    kv_heads=1,
-    vision_hidden=16,
-    vision_intermediate=32,
-    vision_depth=2,
-    vision_heads=2,
-)
-PLAN = trainer.Plan(
-    seeing=3, saying=3, seeing_batch=4, cut_batch=4, whole_batch=2, whole=(1.0, 0.0), size=TINY
-)
 
 
 @pytest.fixture(scope='module')
@@ -51,7 +37,7 @@ def weights_of(network):
 
 
 def test_many_pictures_at_once_are_seen_as_by_transformers(tokenizer):
-    tower = make_network(tokenizer, TINY, 3).model.visual
+    tower = make_network(tokenizer, SMALL.size, 3).model.visual
     values = torch.randn(3, 180, 1176)
     grid = (1, 10, 18)
     with torch.no_grad():
@@ -63,33 +49,33 @@ def test_many_pictures_at_once_are_seen_as_by_transformers(tokenizer):
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, 'SAVE', 2)
-    whole = trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path / 'whole')
+    whole = trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path / 'whole')
     step = trainer.Learner.step
 
     def stopped(self, number):
-        if number == 4:
+        if number == 5:
             raise KeyboardInterrupt
         return step(self, number)
 
     monkeypatch.setattr(trainer.Learner, 'step', stopped)
     with pytest.raises(KeyboardInterrupt):
-        trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path / 'halves')
+        trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path / 'halves')
     monkeypatch.setattr(trainer.Learner, 'step', step)
-    halves = trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path / 'halves')
+    halves = trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path / 'halves')
     torch.testing.assert_close(weights_of(halves), weights_of(whole), atol=0.0, rtol=0.0)
     (line,) = (tmp_path / 'halves' / 'training.jsonl').read_text().splitlines()
-    assert json.loads(line)['step'] == 6
+    assert json.loads(line)['step'] == 7
 
 
 def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, 'SAVE', 6)
-    trainer.train(PLAN, NANO, tokenizer, *pools, tmp_path)
+    monkeypatch.setattr(trainer, 'SAVE', 7)
+    trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path)
     with pytest.raises(ValueError, match='of another plan'):
-        trainer.train(replace(PLAN, seed=9), NANO, tokenizer, *pools, tmp_path)
+        trainer.train(replace(SMALL, seed=9), NANO, tokenizer, *pools, tmp_path)
 
 
-def test_where_the_line_is_becomes_where_to_go(tokenizer, pools, tmp_path):
-    plan = replace(PLAN, seeing=60, saying=0, seeing_batch=16)
+def test_where_the_line_is_becomes_where_to_go(tokenizer, pools):
+    plan = replace(SMALL, looking=trainer.Phase(60, 16))
     learner = trainer.Learner(plan, NANO, tokenizer, pools[0])
-    losses = [learner.step(step)['metres'] for step in range(plan.seeing)]
+    losses = [learner.step(step)['metres'] for step in range(plan.looking.steps)]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])
