@@ -5,8 +5,8 @@ Which scenarios cannot be solved by what a model of one camera is given, and why
 It is given a picture of a front camera of 70 degrees, 1 s of ego history and a navigation command.
 All else is within reach: an expert that knows the others only while a corner of them is in that
 picture, takes them to go on as they go, and the road to be dry, passes most seeds of it
-(test_within_reach.py drives it). It is told how fast they go, which one picture does not show: a model
-has the gap and its own speed.
+(test_within_reach.py drives it). It is told how fast they go, which one picture does not show: a
+model has the gap and its own speed.
 """
 
 from __future__ import annotations
