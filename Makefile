@@ -48,7 +48,8 @@ slow:  ## Run the tests that are left out of `make test` because they are slow
 soak:  ## Drive 10 minutes, or SOAK_SECONDS, with a failing model (out/soak.html); answer 1000 times
 	@scripts/setup.sh test $(EXTRAS)
 	@$(ENTER); SOAK_SECONDS=$${SOAK_SECONDS:-600} python -m pytest -m 'soak or slow' -s \
-	  test/soak test/models test/evaluation/test_identity.py test/evaluation/test_within_reach.py
+	  test/soak test/models test/package test/evaluation/test_identity.py \
+	  test/evaluation/test_within_reach.py
 
 benchmark benchmark-smoke:  ## Run all benchmarks, or each for a moment only
 	@scripts/setup.sh test $(EXTRAS)
