@@ -50,15 +50,14 @@ def decode(image: CameraImage) -> CameraImage:
             return image if len(data) == len(image.data) else replace(image, data=data)
         rows = data.reshape(image.height, image.step)
         pixels = _reorder(image, rows) if image.encoding in LAYOUTS else _bridge(image, data)
+    return with_pixels(image, pixels)
+
+
+def with_pixels(image: CameraImage, pixels: NDArray[np.uint8]) -> CameraImage:
+    """Return the same picture as `rgb8` with other pixels, (height, width, 3)."""
     height, width = pixels.shape[:2]
-    return replace(
-        image,
-        encoding='rgb8',
-        data=pixels.reshape(-1),
-        height=height,
-        width=width,
-        step=3 * width,
-    )
+    data = np.ascontiguousarray(pixels).reshape(-1)
+    return replace(image, encoding='rgb8', data=data, height=height, width=width, step=3 * width)
 
 
 def to_jpeg(image: CameraImage, quality: int) -> bytes:

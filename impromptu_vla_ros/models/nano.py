@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model in the box: our own small Qwen2.5-VL, shipped with the package as graphs."""
+"""The model in the box: our own small Qwen2.5-VL, as graphs in the package, once it is."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def graphs_folder() -> Path:
     folder = Path(str(files('impromptu_vla_ros'))) / 'nano' / 'onnx'
     if not (folder / MANIFEST).is_file():
         raise ModelError(
-            f'the model nano is not in this installation ({folder} holds no {MANIFEST}): install '
-            'the package again, whole'
+            f'the model nano is not in this installation ({folder} holds no {MANIFEST}): make one '
+            'by impromptu-vla train, and name its graphs to the model onnx'
         )
     return folder
 

@@ -51,7 +51,7 @@ class Scene:
 
 class DirectStage:
     """
-    A Stage that drives the same car as CarlaStage does in the same world, some 50 times faster.
+    A Stage that drives the same car as CarlaStage does in the same world, without waiting for it.
 
     Pictures are made only by `picture`. `time` (s) is that of the `scene`, and `players` are
     where they are then. `first` is the number of the first other, of which its colour comes.

@@ -5,7 +5,7 @@ What is learned from a batch: the answer's words, and in metres what they say.
 Words teach little at first: a network that knows nothing yet has to find a car of few pixels
 from digits. So heads, thrown away after training, are asked in metres: what is where from the
 features of each token, and the waypoints from all features side by side, from their mean, and
-from the hidden state that the first point follows. The mean is what makes the features easy to
+from the hidden state that the first point follows. The mean shall make the features easy to
 read for a language model, which looks at all of them alike until it knows better.
 """
 

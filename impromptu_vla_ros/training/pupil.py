@@ -14,9 +14,10 @@ from impromptu_vla_ros.core import codec
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.driving import overlap
 from impromptu_vla_ros.core.motion import moved
-from impromptu_vla_ros.core.structs import Answer, CameraImage, FloatArray, Pose, Query
+from impromptu_vla_ros.core.structs import Answer, FloatArray, Pose, Query
 from impromptu_vla_ros.evaluation.driving.expert import View
 from impromptu_vla_ros.evaluation.driving.sight import Instant
+from impromptu_vla_ros.images import with_pixels
 from impromptu_vla_ros.models import Model
 from impromptu_vla_ros.models.preprocessing import BICUBIC, model_size, resize_as_trained
 from impromptu_vla_ros.training.cells import cells
@@ -33,8 +34,8 @@ BESIDE, SIDE, TURNED, STRANGE = 2, 1.3, 0.12, 0.6
 # (m), or nobody is seen and the right way is straight on (m) with about the speed of now (m/s).
 DULL, STAYS, STRAIGHT, SAME = 3.0, 0.1, 0.4, 0.7
 QUALITY = 92  # of the pictures, whose colours are kept at full size
-# How often somebody is led astray, 1/s, and for how long, s.
-OFTEN, ASTRAY = 0.3, (0.5, 2.0)
+# By which lot somebody is led astray at a question, some five a second, and for how long, s.
+OFTEN, ASTRAY = 0.06, (0.5, 2.0)
 # The way aside is gone within this time, s.
 ASIDE_WITHIN = 2.0
 
@@ -107,7 +108,7 @@ class Pupil:
         taken = now >= self._due
         pixels = stage.picture() if self._looks or taken else None
         if self._looks and pixels is not None:
-            query = replace(query, images=(_image(query, pixels),))
+            query = replace(query, images=(with_pixels(query.images[0], pixels),))
         answer = self._driver.answer(query)
         self._lost = self._lost or not self._tutor.teaches(stage.scene.odometry.pose)
         if taken and pixels is not None and not self._lost:
@@ -162,7 +163,7 @@ class Pupil:
         return stays or (straight and not len(view.others))
 
     def _led_astray(self, answer: Answer, now: float) -> Answer:
-        if now > self._detour.until + 1.0 and self._random.random() < OFTEN * 0.2:
+        if now > self._detour.until + 1.0 and self._random.random() < OFTEN:
             self._detour = detour(now, self._random)
         if now > self._detour.until:
             return answer
@@ -185,9 +186,3 @@ def packed(pixels: NDArray[np.uint8], dialect: Dialect) -> bytes:
     data = io.BytesIO()
     picture.save(data, 'JPEG', quality=QUALITY, subsampling=0)
     return data.getvalue()
-
-
-def _image(query: Query, pixels: NDArray[np.uint8]) -> CameraImage:
-    height, width = pixels.shape[:2]
-    data = pixels.reshape(-1)
-    return CameraImage('front', query.stamp, 'rgb8', data, height, width, 3 * width)

@@ -27,7 +27,7 @@ from impromptu_vla_ros.core.structs import (
 from impromptu_vla_ros.evaluation.bag import SAMPLES
 from impromptu_vla_ros.evaluation.replay import Recording, driven_path
 from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
-from impromptu_vla_ros.images import COMPRESSED, decode
+from impromptu_vla_ros.images import COMPRESSED, decode, with_pixels
 from impromptu_vla_ros.models.preprocessing import resize_as_trained
 from impromptu_vla_ros.training.turns import HELD, Turn, Turns
 
@@ -113,13 +113,4 @@ def _kept(image: CameraImage, query: Query) -> CameraImage:
     if image.encoding in COMPRESSED:
         return image
     pixels = resize_as_trained(decode(image).pixels, query.filter_name, query.most_pixels)
-    rows = np.asarray(pixels)
-    height, width = rows.shape[:2]
-    return replace(
-        image,
-        encoding='rgb8',
-        data=rows.reshape(-1),
-        height=height,
-        width=width,
-        step=3 * width,
-    )
+    return with_pixels(image, np.asarray(pixels))

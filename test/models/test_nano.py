@@ -42,11 +42,11 @@ def test_it_has_no_other_weights_than_its_own():
 
 def test_a_box_without_it_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(nano, 'files', lambda _: tmp_path)
-    with pytest.raises(ModelError, match='not in this installation .*: install the package'):
+    with pytest.raises(ModelError, match='not in this installation .*: make one'):
         create_model('nano')
     (found,) = check_provisions(Wanted(model='nano'), ['front'])
     assert (found.level, found.what) == ('error', 'model: nano cannot answer')
-    assert found.remedy == 'install the package again, whole'
+    assert found.remedy.startswith('make one by impromptu-vla train')
 
 
 def test_another_dialect_than_its_own_is_refused():

@@ -12,13 +12,14 @@ from PIL import Image
 
 from impromptu_vla_ros.core.codec import PromptState, encode_prompt
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.core.navigation import COMMANDS, STRAIGHT
+from impromptu_vla_ros.core.navigation import STRAIGHT
+from impromptu_vla_ros.core.records import parse_command
 from impromptu_vla_ros.core.structs import NANOSECONDS, Answer, CameraImage, Query
 from impromptu_vla_ros.evaluation.driving.loop import PER_PICTURE, START, STEP, Loop, Style
 from impromptu_vla_ros.evaluation.driving.scenarios import scenario
 from impromptu_vla_ros.evaluation.driving.stage import CarlaStage
 from impromptu_vla_ros.evaluation.driving.ways import way_along
-from impromptu_vla_ros.images import decode
+from impromptu_vla_ros.images import decode, with_pixels
 from impromptu_vla_ros.models import Model
 from impromptu_vla_ros.worlds.maps import MAPS
 from impromptu_vla_ros.worlds.rigs import Rig
@@ -98,7 +99,7 @@ def mirrored(query: Query) -> Query:
     by_name = {image.camera: image for image in query.images}
     sources = [by_name.get(ACROSS.get(image.camera, ''), image) for image in query.images]
     flipped = [
-        _of_pixels(image, source.pixels[:, ::-1])
+        with_pixels(image, source.pixels[:, ::-1])
         for image, source in zip(query.images, sources, strict=True)
     ]
     return replace(query, images=tuple(flipped))
@@ -106,14 +107,8 @@ def mirrored(query: Query) -> Query:
 
 def blackened(query: Query) -> Query:
     """Return the query with black pictures of the same sizes."""
-    black = [_of_pixels(image, np.zeros_like(image.pixels)) for image in query.images]
+    black = [with_pixels(image, np.zeros_like(image.pixels)) for image in query.images]
     return replace(query, images=tuple(black))
-
-
-def _of_pixels(image: CameraImage, pixels: np.ndarray) -> CameraImage:
-    height, width = pixels.shape[:2]
-    data = np.ascontiguousarray(pixels).reshape(-1)
-    return replace(image, data=data, height=height, width=width, step=3 * width)
 
 
 def _without_history(dialect: Dialect, prompt: str) -> str:
@@ -122,13 +117,8 @@ def _without_history(dialect: Dialect, prompt: str) -> str:
             f'prompts of dialect {dialect.name} always tell the history: leave {NO_HISTORY} out, '
             'or take a dialect that takes one state, such as nano'
         )
-    return encode_prompt(dialect, [PromptState(0.0, 0.0)], command=_command(dialect, prompt))
-
-
-def _command(dialect: Dialect, prompt: str) -> str:
-    """Return the navigation command that a prompt ends with."""
-    said = (c for c in COMMANDS if prompt.endswith(dialect.end.format(command=c)))
-    return next(said, STRAIGHT) if dialect.commanded else STRAIGHT
+    command = parse_command(prompt) or STRAIGHT
+    return encode_prompt(dialect, [PromptState(0.0, 0.0)], command=command)
 
 
 def other_scene(name: str) -> str:
