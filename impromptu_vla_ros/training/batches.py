@@ -29,6 +29,8 @@ from impromptu_vla_ros.training.examples import (
 )
 from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive
 
+# Of a history that stays as it was.
+STAYS = Dropout(0.0, 0.0, 0.0)
 # Width and height of a lesson's picture where it has none.
 BLANK = 252, 140
 
@@ -138,11 +140,11 @@ def _lesson(
     picture = int(drive.picture[place])
     if picture == NO_PICTURE:
         # Nothing but the history tells what comes: it stays.
-        pixels, missing = nothing_seen(random, BLANK[1], BLANK[0]), Dropout(0.0, 0.0)
+        pixels, missing = nothing_seen(random, BLANK[1], BLANK[0]), STAYS
         near = np.zeros(TOKENS, np.float32)
     else:
         pixels = _pixels(drive.jpegs[picture])
-        missing = dropout or Dropout(0.0, 0.0)
+        missing = dropout or STAYS
         pixels = pixels if dropout is None else varied(random, pixels)
         near = drive.near[picture]
     lesson = example(random, dialect, drive.prompts[place], drive.answers[place], missing)

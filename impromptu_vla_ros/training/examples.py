@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ NEWEST = '(t-0.0s)'
 # what comes before the decimals, and the decimals, of which the second one is mostly chance.
 POINT_ENDS = ('],', ']</')
 END_WEIGHT, METRES_WEIGHT, DECIMAL_WEIGHTS = 3.0, 2.0, (1.0, 0.25)
+# Of a history whose numbers are off: by how much (standard deviation), m/s² and m per state.
+ACCELERATION_OFF, PLACE_OFF = 0.5, 0.2
 # How many numbers `told` returns, and which of them is the speed, in 10 m/s.
 TOLD, SPEED = 17, 15
 
@@ -37,11 +39,13 @@ class Dropout:
     """
     How often a lesson's history misses: all but the newest state, or the signals of all states.
 
-    Where both miss nothing tells the speed, and the picture alone decides.
+    Where both miss nothing tells the speed, and the picture alone decides. In the share `wrong`
+    its numbers are off, all but the speed: a driver who goes on as he went does without eyes.
     """
 
     older: float = 0.15
     signals: float = 0.1
+    wrong: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +85,22 @@ def example(
         states = states[-1:]
     if random.random() < dropout.signals:
         states = [PromptState(state.x, state.y) for state in states]
+    if random.random() < dropout.wrong:
+        states = wrong(random, states)
     prompt = codec.encode_prompt(dialect, states, command=command)
     points = codec.decode_trajectory(dialect, answer).points
     return Example(prompt, answer, told(states, command), points)
+
+
+def wrong(random: np.random.Generator, states: Sequence[PromptState]) -> list[PromptState]:
+    """Return a history with accelerations off, and with places, the more the older they are."""
+    ax, ay = ACCELERATION_OFF * random.standard_normal(2)
+    x, y = PLACE_OFF * random.standard_normal(2)
+    ages = range(len(states) - 1, -1, -1)
+    return [
+        replace(s, x=s.x + age * x, y=s.y + age * y, ax=s.ax + ax, ay=s.ay + ay)
+        for age, s in zip(ages, states)
+    ]
 
 
 def told(states: Sequence[PromptState], command: str) -> FloatArray:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.training.batches import Batch, Form, Pool, make_batch
 from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import Dropout
+from impromptu_vla_ros.training.halves import halve
 from impromptu_vla_ros.training.learning import Look, Reading, make_heads, shown
 from impromptu_vla_ros.training.network import Size, make_network, make_optimizers
 from impromptu_vla_ros.training.state import load_state, save_state
@@ -42,9 +45,9 @@ class Plan:
     from the first to the last, is of `whole_batch` whole prompts instead of cut ones.
     """
 
-    looking: Phase = Phase(1000, 48)
-    reading: Phase = Phase(300, 32)
-    writing: Phase = Phase(800, 32)
+    looking: Phase = Phase(1200, 48)
+    reading: Phase = Phase(400, 32)
+    writing: Phase = Phase(900, 32)
     whole_batch: int = 12
     whole: tuple[float, float] = (0.1, 0.6)
     metres: float = 0.5
@@ -86,8 +89,8 @@ def train(plan: Plan, dialect: Dialect, tokenizer: Any, train: Pool, held: Pool,
         range(begin, plan.steps), initial=begin, total=plan.steps, unit='step', disable=None
     )
     log = out / 'training.jsonl'
-    for step in bar:
-        losses = learner.step(step)
+    for step, batch in zip(bar, learner.batches(begin)):
+        losses = learner.step(step, batch)
         bar.set_postfix({name: f'{value:.3f}' for name, value in losses.items()})
         done = step + 1
         if done % LOOK == 0 or done == plan.steps:
@@ -107,6 +110,7 @@ class Learner:
         self.network = make_network(tokenizer, plan.size, plan.seed).train()
         self._heads = make_heads(TOKENS, plan.size.hidden, dialect.waypoints)
         self.parts = {'network': self.network, 'heads': self._heads}
+        halve(self.parts.values())
         self.optimizers = self.optimizers_at(0)
 
     def optimizers_at(self, step: int) -> tuple[Any, Any]:
@@ -117,7 +121,17 @@ class Learner:
                 group['highest'] = group['lr']
         return self.optimizers
 
-    def step(self, step: int) -> dict[str, float]:
+    def batches(self, begin: int) -> Iterator[Batch]:
+        """Make the batches of the steps from `begin`, each while the last is learned from."""
+        with ThreadPoolExecutor(1) as beside:
+            coming = beside.submit(self._batch, begin)
+            for step in range(begin, self._plan.steps):
+                batch = coming.result()
+                if step + 1 < self._plan.steps:
+                    coming = beside.submit(self._batch, step + 1)
+                yield batch
+
+    def step(self, step: int, batch: Batch) -> dict[str, float]:
         """Learn from one batch; return the losses."""
         import torch
 
@@ -125,7 +139,7 @@ class Learner:
         phase, number = plan.phase(step)
         if number == 0:
             self.optimizers_at(step)
-        losses = self._losses(self._batch(np.random.default_rng([plan.seed, step]), step), phase)
+        losses = self._losses(batch, phase)
         sum(losses.values()).backward()
         weights = [w for part in self.parts.values() for w in part.parameters()]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -147,8 +161,8 @@ class Learner:
             return {'metres': reading.loss()}
         return {'words': reading.words(), 'metres': self._plan.metres * reading.loss()}
 
-    def _batch(self, random: np.random.Generator, step: int) -> Batch:
-        plan = self._plan
+    def _batch(self, step: int) -> Batch:
+        plan, random = self._plan, np.random.default_rng([self._plan.seed, step])
         phase, number = plan.phase(step)
         form, count = Form.ASKED, phase.batch
         if phase is plan.looking:

@@ -82,11 +82,18 @@ def test_the_history_is_left_out_by_lot(pool):
     def taken(dropout):
         return examples.example(random, NANO, drive.prompts[0], drive.answers[0], dropout)
 
-    (state,) = parse_prompt(taken(Dropout(1.0, 1.0)).prompt)
+    (state,) = parse_prompt(taken(Dropout(1.0, 1.0, 0.0)).prompt)
     assert np.isnan(state.vx)
-    whole = taken(Dropout(0.0, 0.0))
+    whole = taken(Dropout(0.0, 0.0, 0.0))
     assert whole.prompt == drive.prompts[0]
     assert parse_command(whole.prompt) == 'turn left'
+    off = taken(Dropout(0.0, 0.0, 1.0))
+    before, now = (parse_prompt(each.prompt) for each in (whole, off))
+    assert [len(before), before[-1].vx] == [len(now), now[-1].vx]
+    assert (now[-1].x, now[-1].y) == (0.0, 0.0)
+    assert all(a.ay != b.ay for a, b in zip(before, now))
+    assert before[0].y != now[0].y
+    assert off.answer == whole.answer
 
 
 def test_the_same_seed_gives_the_same_batch(tokenizer, pool):

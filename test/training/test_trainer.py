@@ -15,6 +15,7 @@ tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu
 
 from impromptu_vla_ros.training import trainer  # noqa: E402
 from impromptu_vla_ros.training.batches import split  # noqa: E402
+from impromptu_vla_ros.training.halves import _linear  # noqa: E402
 from impromptu_vla_ros.training.network import make_network  # noqa: E402
 from impromptu_vla_ros.training.tower import features  # noqa: E402
 
@@ -52,10 +53,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_pa
     whole = trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path / 'whole')
     step = trainer.Learner.step
 
-    def stopped(self, number):
+    def stopped(self, number, batch):
         if number == 5:
             raise KeyboardInterrupt
-        return step(self, number)
+        return step(self, number, batch)
 
     monkeypatch.setattr(trainer.Learner, 'step', stopped)
     with pytest.raises(KeyboardInterrupt):
@@ -77,5 +78,21 @@ def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path, monkeypa
 def test_where_the_line_is_becomes_where_to_go(tokenizer, pools):
     plan = replace(SMALL, looking=trainer.Phase(60, 16))
     learner = trainer.Learner(plan, NANO, tokenizer, pools[0])
-    losses = [learner.step(step)['metres'] for step in range(plan.looking.steps)]
+    steps = zip(range(plan.looking.steps), learner.batches(0))
+    losses = [learner.step(step, batch)['metres'] for step, batch in steps]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])
+
+
+def test_products_in_bfloat16_and_their_gradients_are_nearly_those_in_float32():
+    torch.manual_seed(0)
+    layer, x = torch.nn.Linear(64, 32), torch.randn(5, 7, 64, requires_grad=True)
+
+    def found(forward):
+        layer.zero_grad()
+        y = forward(x)
+        (along_x,) = torch.autograd.grad(y.square().sum(), x, retain_graph=True)
+        y.square().sum().backward()
+        return y.detach(), along_x, layer.weight.grad.clone(), layer.bias.grad.clone()
+
+    for half, whole in zip(found(lambda x: _linear(layer, x)), found(layer)):
+        assert (half - whole).norm() < 0.01 * whole.norm()
