@@ -19,6 +19,7 @@ from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches, to_patches
 from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import (
+    SPEED,
     Dropout,
     Example,
     Row,
@@ -29,8 +30,10 @@ from impromptu_vla_ros.training.examples import (
 )
 from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive
 
+# m off straight on, after the horizon, beyond which a lesson is drawn no less, or no more, often.
+HAPPENING = 2.0, 10.0
 # Of a history that stays as it was.
-STAYS = Dropout(0.0, 0.0, 0.0)
+STAYS = Dropout(0.0, 0.0, 0.0, 0.0)
 # Width and height of a lesson's picture where it has none.
 BLANK = 252, 140
 
@@ -40,14 +43,23 @@ class Pool:
     """
     Lessons of many drives, in one row.
 
-    Row k of `index` (n, 2) is a lesson's drive and its number there.
+    Row k of `index` (n, 2) is a lesson's drive and its number there, `weights` (n,) how often it
+    is drawn, the more happens in it, the more often, and of `pictured` (n,) whether it has a
+    picture.
     """
 
     drives: tuple[Drive, ...]
     index: IntArray
+    weights: FloatArray
+    pictured: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def drawn(self, random: np.random.Generator, count: int, pictured: bool) -> IntArray:
+        """Return the numbers of `count` lessons, `pictured` of those with a picture only."""
+        weights = self.weights * self.pictured if pictured else self.weights
+        return random.choice(len(self), count, p=weights / weights.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +69,8 @@ class Batch:
 
     `told` (b, 17), `points` (b, waypoints, 2) m, `near` (b, 45) m, 0 for nobody. Of words ids
     (b, m), positions (3, b, m) and weights (b, m), filled up with what does not count, and which
-    token the first point follows, `asked` (b,).
+    token the first point follows, `asked` (b,), and of which point the one after each is,
+    `written` (b, m).
     """
 
     values: NDArray[np.float32]
@@ -69,15 +82,34 @@ class Batch:
     positions: IntArray
     weights: NDArray[np.float32]
     asked: IntArray
+    written: IntArray
 
 
-def pooled(drives: Sequence[Drive]) -> Pool:
+def pooled(drives: Sequence[Drive], dialect: Dialect) -> Pool:
     """Return a pool of all lessons of some drives."""
     index = [(d, k) for d, drive in enumerate(drives) for k in range(len(drive.prompts))]
-    return Pool(tuple(drives), np.array(index, np.int64).reshape(-1, 2))
+    weights = [
+        happening(dialect, *lesson)
+        for drive in drives
+        for lesson in zip(drive.prompts, drive.answers)
+    ]
+    return Pool(
+        tuple(drives),
+        np.array(index, np.int64).reshape(-1, 2),
+        np.array(weights),
+        np.array([drives[d].picture[k] != NO_PICTURE for d, k in index], bool),
+    )
 
 
-def split(drives: Sequence[Drive], share: float) -> tuple[Pool, Pool]:
+def happening(dialect: Dialect, prompt: str, answer: str) -> float:
+    """Return how far off going straight on would be in the end, m, of some limits."""
+    told = example(np.random.default_rng(0), dialect, prompt, answer, STAYS)
+    ahead = 10.0 * told.told[SPEED] * dialect.spacing * dialect.waypoints
+    off = np.linalg.norm(told.points[-1] - [ahead, 0.0])
+    return float(np.clip(off, *HAPPENING))
+
+
+def split(drives: Sequence[Drive], share: float, dialect: Dialect) -> tuple[Pool, Pool]:
     """Return pools to train with and to look at: of each kind the last drives are held out."""
     kinds: dict[str, list[Drive]] = {}
     for drive in drives:
@@ -85,7 +117,7 @@ def split(drives: Sequence[Drive], share: float) -> tuple[Pool, Pool]:
     kept = {kind: max(1, round((1.0 - share) * len(group))) for kind, group in kinds.items()}
     train = [drive for kind, group in kinds.items() for drive in group[: kept[kind]]]
     held = [drive for kind, group in kinds.items() for drive in group[kept[kind] :]]
-    return pooled(train), pooled(held)
+    return pooled(train, dialect), pooled(held, dialect)
 
 
 class Form(Enum):
@@ -159,22 +191,30 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
 def _row(tokenizer: Any, lesson: Example, picture: Patches, form: Form) -> Row:
     if form is Form.SEEN:
         none = np.zeros((4, 0), np.int64)
-        return Row(none[0], none[1:], np.zeros(0, np.float32), 0)
+        return Row(none[0], none[1:], np.zeros(0, np.float32), 0, none[0])
     whole = row(tokenizer, lesson, picture, form is Form.WHOLE)
     if form is not Form.ASKED:
         return whole
     # Up to where the points would begin.
     end = whole.asked + 1
-    return Row(whole.ids[:end], whole.positions[:, :end], whole.weights[:end], whole.asked)
+    return Row(
+        whole.ids[:end],
+        whole.positions[:, :end],
+        whole.weights[:end],
+        whole.asked,
+        whole.written[:end],
+    )
 
 
-def _filled(rows: list[Row], end: int) -> tuple[IntArray, IntArray, NDArray[np.float32], IntArray]:
-    """Return ids, positions, weights and `asked` of rows, as long as the longest one."""
+def _filled(
+    rows: list[Row], end: int
+) -> tuple[IntArray, IntArray, NDArray[np.float32], IntArray, IntArray]:
+    """Return what rows hold, in their order, of all as long as of the longest one."""
     shape = len(rows), max(len(each.ids) for each in rows)
-    ids = np.full(shape, end, np.int64)
+    ids, written = np.full(shape, end, np.int64), np.full(shape, -1, np.int64)
     positions, weights = np.zeros((3, *shape), np.int64), np.zeros(shape, np.float32)
     for place, each in enumerate(rows):
         span = slice(len(each.ids))
         ids[place, span], weights[place, span] = each.ids, each.weights
-        positions[:, place, span] = each.positions
-    return ids, positions, weights, np.array([each.asked for each in rows], np.int64)
+        positions[:, place, span], written[place, span] = each.positions, each.written
+    return ids, positions, weights, np.array([each.asked for each in rows], np.int64), written

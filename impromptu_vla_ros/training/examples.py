@@ -30,6 +30,8 @@ POINT_ENDS = ('],', ']</')
 END_WEIGHT, METRES_WEIGHT, DECIMAL_WEIGHTS = 3.0, 2.0, (1.0, 0.25)
 # Of a history whose numbers are off: by how much (standard deviation), m/s² and m per state.
 ACCELERATION_OFF, PLACE_OFF = 0.5, 0.2
+# By how much wrong points of an answer are off as well (standard deviation), m.
+POINT_OFF = 0.1
 # How many numbers `told` returns, and which of them is the speed, in 10 m/s.
 TOLD, SPEED = 17, 15
 
@@ -41,11 +43,16 @@ class Dropout:
 
     Where both miss nothing tells the speed, and the picture alone decides. In the share `wrong`
     its numbers are off, all but the speed: a driver who goes on as he went does without eyes.
+
+    In the share `misled` the first points of the answer are wrong, and what is learned are those
+    behind them. What is not sure is said to be most likely straight on, and who trusts in what he
+    said goes straight on for ever.
     """
 
     older: float = 0.15
     signals: float = 0.1
     wrong: float = 0.5
+    misled: float = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +60,15 @@ class Example:
     """
     One lesson to be learned: a prompt, its answer, and both as numbers.
 
-    `told` (17,) is what the prompt says, `points` (waypoints, 2) what is answered, m.
+    `told` (17,) is what the prompt says, `points` (waypoints, 2) what is right, m. The first
+    `misled` points of the answer are others.
     """
 
     prompt: str
     answer: str
     told: FloatArray
     points: FloatArray
+    misled: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +76,15 @@ class Row:
     """
     Token `ids` (n,), M-RoPE `positions` (3, n), and how much each token's loss weighs (n,).
 
-    The first point follows token `asked`.
+    The first point follows token `asked`. `written` (n,) is the number of the point that the
+    token after each is of, -1 where it is of none that is learned.
     """
 
     ids: IntArray
     positions: IntArray
     weights: NDArray[np.float32]
     asked: int
+    written: IntArray
 
 
 def example(
@@ -88,8 +99,12 @@ def example(
     if random.random() < dropout.wrong:
         states = wrong(random, states)
     prompt = codec.encode_prompt(dialect, states, command=command)
-    points = codec.decode_trajectory(dialect, answer).points
-    return Example(prompt, answer, told(states, command), points)
+    points, numbers = codec.decode_trajectory(dialect, answer).points, told(states, command)
+    if random.random() >= dropout.misled:
+        return Example(prompt, answer, numbers, points)
+    count = int(random.integers(1, len(points)))
+    wrong_points = misled(random, points, 10.0 * numbers[SPEED] * dialect.spacing, count)
+    return Example(prompt, codec.encode_trajectory(dialect, wrong_points), numbers, points, count)
 
 
 def wrong(random: np.random.Generator, states: Sequence[PromptState]) -> list[PromptState]:
@@ -101,6 +116,16 @@ def wrong(random: np.random.Generator, states: Sequence[PromptState]) -> list[Pr
         replace(s, x=s.x + age * x, y=s.y + age * y, ax=s.ax + ax, ay=s.ay + ay)
         for age, s in zip(ages, states)
     ]
+
+
+def misled(random: np.random.Generator, points: FloatArray, step: float, count: int) -> FloatArray:
+    """Return points (n, 2) m whose first `count` lie nearer to straight on, by `step` m each."""
+    straight = np.zeros_like(points)
+    straight[:, 0] = step * np.arange(1.0, len(points) + 1.0)
+    found = points.copy()
+    found[:count] += random.random() * (straight - points)[:count]
+    found[:count] += POINT_OFF * random.standard_normal((count, 2))
+    return found
 
 
 def told(states: Sequence[PromptState], command: str) -> FloatArray:
@@ -133,17 +158,24 @@ def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool) -> Row:
     behind = following(prompt.positions, len(header) + len(points))
     positions = np.hstack([prompt.positions, behind])
     weights = np.zeros(len(ids), np.float32)
-    weights[asked + 1 :] = importance([tokenizer.decode([token]) for token in points])
+    pieces = [tokenizer.decode([token]) for token in points]
+    point = _point(pieces)
+    learned = point >= lesson.misled
+    weights[asked + 1 :] = importance(pieces) * learned
+    written = np.full(len(ids), -1)
+    written[asked:-1] = np.where(learned & (point < len(lesson.points)), point, -1)
     if whole:
         weights[begin : asked + 1] = 1.0
-        return Row(ids, positions, weights, asked)
+        return Row(ids, positions, weights, asked, written)
     newest = lesson.prompt[lesson.prompt.rindex(NEWEST) :]
     first = begin - len(_encoded(tokenizer, newest)) - len(_encoded(tokenizer, TURN))
     kept = ids == token_id(tokenizer, IMAGE_PAD)
     kept[first:] = True
     # The header's last token stays, for the first point to follow.
     kept[begin:asked] = False
-    return Row(ids[kept], positions[:, kept], weights[kept], int(kept[:asked].sum()))
+    return Row(
+        ids[kept], positions[:, kept], weights[kept], int(kept[:asked].sum()), written[kept]
+    )
 
 
 def _encoded(tokenizer: Any, text: str) -> list[int]:
@@ -164,6 +196,11 @@ def importance(pieces: Sequence[str]) -> NDArray[np.float32]:
             decimals = -1
             weights[place] = END_WEIGHT if piece in POINT_ENDS else 1.0
     return weights
+
+
+def _point(pieces: Sequence[str]) -> IntArray:
+    """Return of which point each token is, (n,): of as many as have ended before it."""
+    return np.cumsum([0, *(piece in POINT_ENDS for piece in pieces[:-1])])
 
 
 def varied(random: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

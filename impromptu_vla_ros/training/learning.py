@@ -4,9 +4,13 @@ What is learned from a batch: the answer's words, and in metres what they say.
 
 Words teach little at first: a network that knows nothing yet has to find a car of few pixels
 from digits. So heads, thrown away after training, are asked in metres: what is where from the
-features of each token, and the waypoints from all features side by side, from their mean, and
-from the hidden state that the first point follows. The mean shall make the features easy to
-read for a language model, which looks at all of them alike until it knows better.
+features of each token, and the waypoints from all features side by side, and from their mean. The
+mean shall make the features easy to read for a language model, which looks at all of them alike
+until it knows better.
+
+The language model is asked for the waypoints where its answer begins, halfway through its layers,
+and for one waypoint at each token of it. Asked behind its last layer only, it knew them, and wrote
+something else: no later token can read what is there.
 """
 
 from __future__ import annotations
@@ -49,15 +53,16 @@ def make_heads(tokens: int, hidden: int, waypoints: int, width: int = 192) -> An
                 )
             ),
             'mean': told_too(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, width))),
-            'state': nn.Sequential(
-                nn.Linear(hidden, width), nn.GELU(), nn.Linear(width, 2 * waypoints)
-            ),
+            'state': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2 * waypoints)),
+            'written': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2)),
         }
     )
 
 
 class Look:
     """A batch whose pictures have gone through the tower."""
+
+    learns = True
 
     def __init__(self, network: Any, heads: Any, batch: Batch, spacing: float) -> None:
         import torch
@@ -67,7 +72,8 @@ class Look:
         self._points = torch.from_numpy(batch.points).float()
         self._near = torch.from_numpy(batch.near)
         values = torch.from_numpy(batch.values)
-        self.seen = features(network.model.visual, values, batch.grid)
+        with torch.set_grad_enabled(self.learns and torch.is_grad_enabled()):
+            self.seen = features(network.model.visual, values, batch.grid)
 
     def loss(self) -> Any:
         """Return the loss in metres of what the features tell."""
@@ -119,33 +125,56 @@ class Look:
 
 
 class Reading(Look):
-    """A batch that has gone through the language model too."""
+    """A batch that has gone through the language model too; the tower stays as it is."""
+
+    learns = False
 
     @cached_property
-    def hidden(self) -> Any:
-        """Return the last hidden states (b, n, hidden)."""
+    def hidden(self) -> tuple[Any, ...]:
+        """Return the hidden states (b, n, hidden) before, between and behind the layers."""
         import torch
 
         batch, model = self._batch, self._network.model.language_model
         ids = torch.from_numpy(batch.ids)
         embedded = model.embed_tokens(ids)
         pictured = (ids == self._network.config.image_token_id)[..., None]
-        return model(
+        found: tuple[Any, ...] = model(
             inputs_embeds=embedded.masked_scatter(pictured, self.seen.to(embedded.dtype)),
             position_ids=torch.from_numpy(batch.positions),
             use_cache=False,
-        ).last_hidden_state
+            output_hidden_states=True,
+        ).hidden_states
+        return found
 
     def waypoints(self, head: str) -> Any:
         """Return the waypoints (b, waypoints, 2) m that a head tells."""
         if head != 'state':
             return super().waypoints(head)
-        asked = self.hidden[np.arange(len(self._batch.asked)), self._batch.asked]
+        # Halfway: the words behind can read it there.
+        halfway = self.hidden[len(self.hidden) // 2]
+        asked = halfway[np.arange(len(self._batch.asked)), self._batch.asked]
         return self._laid(self._heads['state'](asked))
 
     def loss(self) -> Any:
-        """Return the loss in metres of what features and state tell."""
-        return 0.5 * super().loss() + self._off(self.waypoints('state'))
+        """Return the loss in metres of what the state tells, and of what is being written."""
+        return self._off(self.waypoints('state')) + self._written()
+
+    def _written(self) -> Any:
+        """Return the loss in metres of the point that each token of the answer is of."""
+        import torch
+
+        written = torch.from_numpy(self._batch.written)
+        which = written >= 0
+        if not which.any():
+            return torch.zeros(())
+        of = written[which]
+        time = self._spacing * (of + 1.0)
+        lesson = which.nonzero()[:, 0]
+        ahead = 10.0 * self._told[lesson, SPEED] * time
+        straight = torch.stack([ahead, 0.0 * ahead], -1)
+        right = (self._points[lesson, of] - straight) / (USUAL * time)[:, None]
+        found = self._heads['written'](self.hidden[-2][which])
+        return torch.nn.functional.smooth_l1_loss(found, right, beta=0.1)
 
     def words(self) -> Any:
         """Return the mean loss of the answers' tokens, as they weigh."""
@@ -154,7 +183,7 @@ class Reading(Look):
         ids = torch.from_numpy(self._batch.ids)[:, 1:]
         weights = torch.from_numpy(self._batch.weights)[:, 1:]
         counted = weights > 0.0
-        logits = self._network.lm_head(self.hidden[:, :-1][counted])
+        logits = self._network.lm_head(self.hidden[-1][:, :-1][counted])
         each = torch.nn.functional.cross_entropy(logits, ids[counted], reduction='none')
         return (weights[counted] * each).sum() / weights[counted].sum()
 

@@ -98,7 +98,9 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     drives = [*read_lessons(out / 'lessons'), *_real(data)]
     done('lessons')
     tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
-    network = train(recipe.plan, DIALECTS[NANO], tokenizer, *split(drives, HELD), out / 'training')
+    dialect = DIALECTS[NANO]
+    pools = split(drives, HELD, dialect)
+    network = train(recipe.plan, dialect, tokenizer, *pools, out / 'training')
     done('training')
     _write(network, torch, out / NANO)
     _export(recipe, out)

@@ -45,8 +45,8 @@ class Plan:
     from the first to the last, is of `whole_batch` whole prompts instead of cut ones.
     """
 
-    looking: Phase = Phase(1200, 48)
-    reading: Phase = Phase(400, 32)
+    looking: Phase = Phase(2600, 48)
+    reading: Phase = Phase(200, 32)
     writing: Phase = Phase(900, 32)
     whole_batch: int = 12
     whole: tuple[float, float] = (0.1, 0.6)
@@ -171,7 +171,7 @@ class Learner:
             done = number / phase.steps
             whole = bool(random.random() < np.interp(done, (0.0, 1.0), plan.whole))
             form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, count)
-        numbers = random.integers(len(self._pool), size=count)
+        numbers = self._pool.drawn(random, count, pictured=form is Form.SEEN)
         return make_batch(
             random, self._pool, self._dialect, numbers, plan.dropout, self._tokenizer, form
         )

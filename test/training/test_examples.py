@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from made_up_lessons import NANO, made_up_drive
 
+from impromptu_vla_ros.core import codec
 from impromptu_vla_ros.core.codec import PromptState
 from impromptu_vla_ros.core.records import parse_command, parse_prompt
 from impromptu_vla_ros.training import examples
-from impromptu_vla_ros.training.batches import Form, make_batch, pooled, split
+from impromptu_vla_ros.training.batches import HAPPENING, Form, make_batch, pooled, split
 from impromptu_vla_ros.training.examples import Dropout
 
 tokenizers = pytest.importorskip('tokenizers', reason='needs tokenizers')
@@ -25,7 +26,7 @@ def tokenizer():
 
 @pytest.fixture(scope='module')
 def pool():
-    return pooled([made_up_drive(np.random.default_rng(0))])
+    return pooled([made_up_drive(np.random.default_rng(0))], NANO)
 
 
 def text_of(tokenizer, ids):
@@ -70,6 +71,12 @@ def test_a_cut_row_keeps_picture_newest_state_command_and_points(tokenizer, pool
     points = drive.answers[3].partition(': ')[2]
     assert text == f'{newest}<|im_end|>\n<|im_start|>assistant\n]: {points}<|im_end|>'
     assert text_of(tokenizer, batch.ids[0][batch.weights[0] > 0.0]) == f' {points}<|im_end|>'
+    # The token before each of a point's is told which one it is.
+    of = batch.written[0]
+    assert (np.unique(of) == [-1, 0, 1, 2, 3, 4, 5]).all()
+    second = text_of(tokenizer, batch.ids[0][1:][of[:-1] == 1])
+    assert second == points.split('],')[1] + '],'
+    assert of[batch.asked[0]] == 0 and (of[: batch.asked[0]] == -1).all()
     # What is kept lies where it lay.
     kept = {tuple(column) for column in batch.positions[:, 0].T}
     assert kept <= {tuple(column) for column in whole.positions[:, 0].T}
@@ -82,18 +89,47 @@ def test_the_history_is_left_out_by_lot(pool):
     def taken(dropout):
         return examples.example(random, NANO, drive.prompts[0], drive.answers[0], dropout)
 
-    (state,) = parse_prompt(taken(Dropout(1.0, 1.0, 0.0)).prompt)
+    (state,) = parse_prompt(taken(Dropout(1.0, 1.0, 0.0, 0.0)).prompt)
     assert np.isnan(state.vx)
-    whole = taken(Dropout(0.0, 0.0, 0.0))
+    whole = taken(Dropout(0.0, 0.0, 0.0, 0.0))
     assert whole.prompt == drive.prompts[0]
     assert parse_command(whole.prompt) == 'turn left'
-    off = taken(Dropout(0.0, 0.0, 1.0))
+    off = taken(Dropout(0.0, 0.0, 1.0, 0.0))
     before, now = (parse_prompt(each.prompt) for each in (whole, off))
     assert [len(before), before[-1].vx] == [len(now), now[-1].vx]
     assert (now[-1].x, now[-1].y) == (0.0, 0.0)
     assert all(a.ay != b.ay for a, b in zip(before, now))
     assert before[0].y != now[0].y
     assert off.answer == whole.answer
+
+
+def test_wrong_points_lie_nearer_to_straight_on_and_are_not_learned(tokenizer, pool):
+    right = codec.decode_trajectory(NANO, pool.drives[0].answers[0]).points
+    found = examples.misled(np.random.default_rng(0), right, 4.0, 3)
+    straight = np.array([4.0, 0.0]) * np.arange(1, 7)[:, None]
+    assert (found[3:] == right[3:]).all() and (found[:3] != right[:3]).all()
+    along = np.sum((found - right)[:3] * (straight - right)[:3]) / np.sum(
+        (straight - right)[:3] ** 2
+    )
+    assert -0.2 < along < 1.2
+
+    dropout = Dropout(0.0, 0.0, 0.0, 1.0)
+    batch = make_batch(np.random.default_rng(1), pool, NANO, [0], dropout, tokenizer, Form.CUT)
+    learned = text_of(tokenizer, batch.ids[0][batch.weights[0] > 0.0])
+    points = pool.drives[0].answers[0].partition(': ')[2].split(' [')
+    assert (batch.points[0] == right).all()
+    assert learned.strip() == '[' + ' ['.join(points[1:][-learned.count('[') :]) + '<|im_end|>'
+
+
+def test_lessons_in_which_more_happens_are_drawn_more_often(pool):
+    drive = pool.drives[0]
+    blind = replace(drive, jpegs=(), picture=0 * drive.picture - 1, near=drive.near[:0])
+    both = pooled([drive, blind], NANO)
+    random = np.random.default_rng(0)
+    assert (both.drawn(random, 200, pictured=True) < len(drive.prompts)).all()
+    counts = np.bincount(both.drawn(random, 20000, pictured=False), minlength=len(both))
+    np.testing.assert_allclose(counts / 20000, both.weights / both.weights.sum(), atol=0.02)
+    assert both.weights.min() >= HAPPENING[0] and both.weights.max() <= HAPPENING[1]
 
 
 def test_the_same_seed_gives_the_same_batch(tokenizer, pool):
@@ -109,7 +145,7 @@ def test_a_lesson_without_picture_shows_nothing(tokenizer):
     drive = made_up_drive(np.random.default_rng(1), 2)
     blind = replace(drive, jpegs=(), picture=np.array([-1, -1]), near=drive.near[:0])
     batch = make_batch(
-        np.random.default_rng(0), pooled([blind]), NANO, [0, 1], None, tokenizer, Form.ASKED
+        np.random.default_rng(0), pooled([blind], NANO), NANO, [0, 1], None, tokenizer, Form.ASKED
     )
     assert batch.values.shape == (2, 180, 1176)
     assert batch.told[0][7] == 1.0
@@ -132,6 +168,6 @@ def test_tens_weigh_more_than_centimetres():
 def test_of_each_kind_the_last_drives_are_held_out():
     random = np.random.default_rng(0)
     drives = [made_up_drive(random, 2, kind) for kind in 'ab' for _ in range(10)]
-    train, held = split(drives, 0.2)
+    train, held = split(drives, 0.2, NANO)
     assert [drive.kind for drive in held.drives] == ['a', 'a', 'b', 'b']
     assert (len(train), len(held)) == (32, 8)

@@ -30,7 +30,7 @@ def tokenizer():
 @pytest.fixture(scope='module')
 def pools():
     random = np.random.default_rng(0)
-    return split([made_up_drive(random) for _ in range(4)], 0.25)
+    return split([made_up_drive(random) for _ in range(4)], 0.25, NANO)
 
 
 def weights_of(network):
