@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers to the seven questions: what is rendered is parsed, and what is not is said to be not."""
+"""Answers to the questions: what is rendered is parsed, and what is not is said to be not."""
 
 import json
 
