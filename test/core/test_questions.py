@@ -2,11 +2,15 @@
 """The seven questions, byte for byte where the trained wording is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from impromptu_vla_ros.core import questions
+from impromptu_vla_ros.core import asking, questions
+from impromptu_vla_ros.core.codec import PromptState, encode_prompt
+from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.core.questions import QuestionError, SeenObject, SpeedPath
+from impromptu_vla_ros.core.structs import CameraImage
 
 SIX = tuple(questions.VIEWS)
 
@@ -94,3 +98,57 @@ def test_what_cannot_be_asked_says_what_can():
         questions.ask_description('roof')
     with pytest.raises(QuestionError, match='LEFT_CHANGE'):
         SpeedPath('KEEP', 'KEEP')
+
+
+SITUATION = asking.Situation(
+    ('front', 'front_left'),
+    speed=3.5,
+    command='go straight',
+    decision=SpeedPath('STOP', 'STRAIGHT'),
+    objects=(SeenObject('car', 1.0, 0.0, 0.0),),
+    text='What is that?',
+)
+
+
+def test_a_task_is_found_again_in_its_question():
+    for task in (*questions.TASKS, 'free'):
+        if task == 'q7':
+            prompt = encode_prompt(DIALECTS['nuscenes'], [PromptState(0.0, 0.0)])
+        else:
+            prompt = asking.question(task, SITUATION, DIALECTS['kitti']).prompt
+        assert asking.task_of(prompt) == ('' if task == 'free' else task)
+
+
+def test_plans_are_asked_with_the_pictures_there_are_in_the_trained_order():
+    asked = asking.question('q6', replace(SITUATION, cameras=('back', 'front')), DIALECTS['kitti'])
+    assert asked.cameras == ('front', 'back')
+
+
+def test_a_query_shows_the_pictures_of_its_marks():
+    images = {camera: CameraImage(camera, 7, 'jpeg', b'') for camera in SITUATION.cameras}
+    dialect = DIALECTS['nuscenes']
+    query = asking.query(asking.question('q4', SITUATION, dialect), images, dialect)
+    assert [image.camera for image in query.images] == ['front', 'front']
+    assert (query.stamp, query.template, query.most_pixels) == (7, None, 512 * 512)
+
+
+def test_free_questions_say_where_their_pictures_are_or_get_the_first():
+    plain = asking.question('free', SITUATION, DIALECTS['kitti'])
+    assert plain == questions.Question('free', '<FRONT VIEW>:\n<image>\nWhat is that?', ('front',))
+    two = replace(SITUATION, text='Is <image> <image>?')
+    assert asking.question('free', two, DIALECTS['kitti']).cameras == SITUATION.cameras
+    for text, why in (('<image><image><image>', 'give as many'), (' ', 'needs its text')):
+        with pytest.raises(QuestionError, match=why):
+            asking.question('free', replace(SITUATION, text=text), DIALECTS['kitti'])
+
+
+def test_what_a_situation_lacks_is_said():
+    for task, lacks, why in (
+        ('q3', {'decision': None}, 'ask q6 before'),
+        ('q2', {'objects': ()}, 'at least one'),
+        ('q6', {'command': ''}, 'one of go straight'),
+        ('q1', {'cameras': ('back',)}, 'looks through front'),
+        ('q9', {}, 'one of q1'),
+    ):
+        with pytest.raises(QuestionError, match=why):
+            asking.question(task, replace(SITUATION, **lacks), DIALECTS['kitti'])
