@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _known_errors() -> tuple[type[Exception], ...]:
     from impromptu_vla_ros.core.dialects import DialectError
+    from impromptu_vla_ros.core.questions import QuestionError
     from impromptu_vla_ros.core.structs import InputError
     from impromptu_vla_ros.evaluation.drive import DriveError
     from impromptu_vla_ros.evaluation.live import LiveError
@@ -34,7 +35,16 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from impromptu_vla_ros.evaluation.topics import BagError
     from impromptu_vla_ros.models import ModelError
 
-    return BagError, DialectError, DriveError, InputError, LiveError, ModelError, RecordError
+    return (
+        BagError,
+        DialectError,
+        DriveError,
+        InputError,
+        LiveError,
+        ModelError,
+        QuestionError,
+        RecordError,
+    )
 
 
 # Each subcommand imports its module when it runs: --help needs none of them.
@@ -50,6 +60,12 @@ def _demo(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import demo
 
     return demo.run(chosen)
+
+
+def _ask(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import ask
+
+    return ask.run(chosen)
 
 
 def _replay_demo(chosen: argparse.Namespace) -> int:
@@ -123,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     listed = (
         ('replay', 'score plans against a recorded drive', options.add_replay, _replay),
+        ('ask', 'ask about pictures or a recording in words', options.add_ask, _ask),
         ('demo', 'drive a scenario over ROS 2, write a page', options.add_demo, _demo),
         (
             'replay-demo',

@@ -57,6 +57,33 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_ask(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `ask`."""
+    add = parser.add_argument
+    add('source', metavar='PICTURE|BAG', help='the front picture (.jpg, .png) or a recording')
+    add('--task', type=_names, metavar='q1,…', help='of q1 to q7 and free (default all)')
+    add('--question', default='', metavar='TEXT', help="one's own question: task free")
+    add('--model', default='transformers', help='chat_server, onnx or transformers (default)')
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
+    add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
+    add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--picture', type=_pair, action='append', default=[], metavar='CAMERA=FILE')
+    add('--time', type=_floats, metavar='S,…', help='of a recording (default: its first)')
+    add('--every', type=_positive, metavar='S', help='instead of --time')
+    add('--speed', type=float, metavar='M/S', help='q3, q6 (default: as recorded)')
+    add('--command', default='', help="q3, q6: 'turn left', … (default: as recorded)")
+    add('--decision', metavar='SPEED,PATH', help='q3 (default: what q6 is answered)')
+    objects = 'q2: metres of base_link, m/s; once for each object'
+    add('--object', action='append', default=[], metavar='KIND,AHEAD,LEFT,SPEED', help=objects)
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--json', metavar='FILE', help='where the answers go as well')
+
+
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
     source = parser.add_mutually_exclusive_group()
