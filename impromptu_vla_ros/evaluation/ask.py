@@ -8,72 +8,62 @@ import math
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from impromptu_vla_ros.core import asking
+from tqdm import tqdm
+
+from impromptu_vla_ros.core import asking, codec
 from impromptu_vla_ros.core.asking import FREE, Situation
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.planner import Planner, Vehicle
 from impromptu_vla_ros.core.question_answers import MetaPlan, Result, as_record, parse_answer
 from impromptu_vla_ros.core.questions import TASKS, QuestionError, SeenObject, SpeedPath
-from impromptu_vla_ros.core.structs import (
-    NANOSECONDS,
-    CameraImage,
-    InputError,
-    NotReady,
-    Query,
-)
+from impromptu_vla_ros.core.structs import InputError, Query
 from impromptu_vla_ros.dialect_choice import load_dialect
-from impromptu_vla_ros.evaluation.bag import SAMPLES, Bag
+from impromptu_vla_ros.evaluation.ask_sources import (
+    DATASETS,
+    PICTURES,
+    Moment,
+    Recorded,
+    moments,
+    pictured,
+    read_picture,
+    recorded,
+)
+from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.run import model_options
 from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
 from impromptu_vla_ros.models import Model, ModelError, create_model, respond
 
 # Who can answer in words; the others only know trajectories.
 ANSWERERS = ('chat_server', 'onnx', 'transformers')
-PICTURES = {'.jpg': 'jpeg', '.jpeg': 'jpeg', '.png': 'png'}
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """
-    What can be asked about at one time: pictures by camera and what is known beside them.
-
-    `seconds` are since the first picture; `planning` is the question of q7, None without history.
-    """
-
-    seconds: float
-    images: Mapping[str, CameraImage]
-    situation: Situation
-    planning: Query | None = None
-
-    @property
-    def stamp(self) -> int:
-        """Return when the first picture was taken, ns; 0 where nobody knows."""
-        return next(iter(self.images.values())).stamp
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One question and its answer in text and typed, or why there is none (`problem`)."""
+    """
+    One question and its answer in text and typed, or why there is none (`problem`).
 
+    `seconds` are since the first picture, taken at `stamp` ns; `name` is unique.
+    """
+
+    name: str
     task: str
-    seconds: float
-    stamp: int
+    seconds: float = 0.0
+    stamp: int = 0
     prompt: str = ''
     text: str = ''
     result: Result | None = None
     took: float = math.nan
     problem: str = ''
 
-    def record(self, source: str) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Return the reply as JSON's kinds of values; `predict` is what `evaluate qa` reads."""
         asked: dict[str, Any] = {
-            'id': f'{source}-{self.stamp}-{self.task}',
+            'id': self.name,
             'task': self.task,
             'seconds': round(self.seconds, 3),
             'stamp': self.stamp,
@@ -89,86 +79,66 @@ class Reply:
         }
 
 
-def ask(model: Model, dialect: Dialect, tasks: Sequence[str], moment: Moment) -> Iterator[Reply]:
+def ask(
+    model: Model, dialect: Dialect, tasks: Sequence[str], moment: Moment, source: str
+) -> Iterator[Reply]:
     """
-    Yield the replies to some tasks about one moment, in the order of the tasks.
+    Yield the replies to some tasks about one moment of a `source`, in the order of the tasks.
 
     Where no decision is given, q3 explains that of q6, which is asked before it.
     """
-    situation = moment.situation
-    ordered = list(tasks)
+    situation, ordered = moment.situation, list(tasks)
     if 'q3' in tasks and situation.decision is None:
         ordered = ['q6', *(task for task in tasks if task != 'q6')]
     for task in ordered:
-        reply = _asked(model, dialect, task, replace(moment, situation=situation))
+        name = f'{source}-{moment.stamp}-{task}'
+        reply = Reply(name, task, moment.seconds, moment.stamp)
+        try:
+            reply = answered(reply, model, _query(dialect, task, moment, situation), dialect)
+        except QuestionError as error:
+            reply = replace(reply, problem=str(error))
         if isinstance(reply.result, MetaPlan) and situation.decision is None:
             situation = replace(situation, decision=reply.result.plan)
         yield reply
 
 
-def _asked(model: Model, dialect: Dialect, task: str, moment: Moment) -> Reply:
-    reply = Reply(task, moment.seconds, moment.stamp)
+def ask_recorded(model: Model, dialect: Dialect, question: Recorded) -> Reply:
+    """Return the reply to a question of a data set, asked word by word as it stands there."""
+    reply = Reply(question.name, question.task or FREE)
     try:
-        if task == 'q7':
-            query = moment.planning
-            if query is None:
-                raise QuestionError('q7 needs the ego history: give a recording')
-        else:
-            asked = asking.question(task, moment.situation, dialect)
-            query = asking.query(asked, moment.images, dialect)
-        answer = respond(model, query)
-    except (InputError, ModelError, QuestionError) as error:
+        images = tuple(read_picture('recorded', file) for file in question.pictures)
+    except InputError as error:
         return replace(reply, problem=str(error))
-    result = parse_answer(task, answer.text, dialect)
+    planning = codec.answer_template(dialect) if question.task == 'q7' else None
+    query = Query(
+        stamp=0,
+        images=images,
+        prompt=question.prompt,
+        rollout='',
+        filter_name=dialect.image_filter,
+        template=planning,
+        most_pixels=dialect.most_pixels,
+    )
+    return answered(reply, model, query, dialect)
+
+
+def answered(reply: Reply, model: Model, query: Query, dialect: Dialect) -> Reply:
+    """Return a reply with the model's answer, typed, or with why there is none."""
+    try:
+        answer = respond(model, query)
+    except (InputError, ModelError) as error:
+        return replace(reply, problem=str(error))
+    result = parse_answer(reply.task, answer.text, dialect)
     took = answer.latencies['decode_images'] + answer.latencies['model']
     return replace(reply, prompt=query.prompt, text=answer.text, result=result, took=took)
 
 
-def moments(
-    bag: Bag, planner: Planner, given: Situation, times: Iterator[float]
-) -> Iterator[Moment]:
-    """
-    Yield what can be asked about first at or after each of `times`, s since the first picture.
-
-    What the recording tells of speed and navigation command is taken where `given` says nothing.
-    """
-    cameras = planner.dialect.cameras
-    bag.require([*cameras, 'odometry'])
-    parts = [part for part in SAMPLES if part not in CAMERAS or part in cameras]
-    first, due, offset = None, next(times, None), bag.clock_offset()
-    for recorded in bag.messages(parts):
-        with suppress(InputError):
-            sample = bag.sample(recorded)
-            planner.observe(sample)
-            if first is None and isinstance(sample, CameraImage):
-                first = sample.stamp
-        seen = planner.buffer.take(recorded.time - offset)
-        if due is None or first is None or isinstance(seen, NotReady):
-            continue
-        seconds = (seen.stamp - first) / NANOSECONDS
-        if seconds < due:
-            continue
-        speed = given.speed if math.isfinite(given.speed) else seen.states[-1].vx
-        situation = replace(
-            given, cameras=cameras, speed=speed, command=given.command or seen.command
-        )
-        images = dict(zip(cameras, seen.images, strict=True))
-        yield Moment(seconds, images, situation, planner.ask_about(seen))
-        due = next((time for time in times if time > seconds), None)
-
-
-def pictured(files: Mapping[str, Path], given: Situation) -> Moment:
-    """Return the moment that picture files show; raise InputError for one that is not there."""
-    images = {}
-    for camera, file in files.items():
-        if file.suffix.lower() not in PICTURES:
-            raise InputError(f'{file} is no picture: give {", ".join(PICTURES)}')
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise InputError(f'{file} cannot be read ({error.strerror})') from error
-        images[camera] = CameraImage(camera, 0, PICTURES[file.suffix.lower()], data)
-    return Moment(0.0, images, replace(given, cameras=tuple(images)))
+def _query(dialect: Dialect, task: str, moment: Moment, situation: Situation) -> Query:
+    if task != 'q7':
+        return asking.query(asking.question(task, situation, dialect), moment.images, dialect)
+    if moment.planning is None:
+        raise QuestionError('q7 needs the ego history: give a recording')
+    return moment.planning
 
 
 def told(reply: Reply) -> str:
@@ -200,7 +170,7 @@ def run(arguments: Namespace) -> int:
     for reply in _replies(arguments, source, given, tasks):
         print(told(reply), flush=True)
         replies.append(reply)
-    records = [reply.record(source.stem) for reply in replies]
+    records = [reply.record() for reply in replies]
     if arguments.json:
         _write(Path(arguments.json), records)
         print(f'JSON: {arguments.json}')
@@ -213,22 +183,30 @@ def run(arguments: Namespace) -> int:
 def _replies(
     arguments: Namespace, source: Path, given: Situation, tasks: Sequence[str]
 ) -> Iterator[Reply]:
+    name = source.stem
     if source.suffix.lower() in PICTURES:
-        files = {'front': source, **{name: Path(file) for name, file in arguments.picture}}
+        files = {'front': source, **{view: Path(file) for view, file in arguments.view}}
         moment, dialect = pictured(files, given), _dialect(arguments, len(files))
-        yield from ask(_model(arguments), dialect, tasks, moment)
+        yield from ask(_model(arguments), dialect, tasks, moment, name)
+        return
+    if source.suffix.lower() in DATASETS:
+        found = recorded(source, Path(arguments.pictures or source.parent))
+        questions = [each for each in found if not arguments.task or each.task in tasks]
+        dialect, model = _dialect(arguments, 1), _model(arguments)
+        for question in tqdm(questions, desc=name, unit=' questions', disable=None):
+            yield ask_recorded(model, dialect, question)
         return
     with Bag(source, dict(arguments.topic), arguments.base_frame) as bag:
         dialect = _dialect(arguments, sum(camera in bag.parts for camera in CAMERAS))
         planner = Planner(dialect, Vehicle(arguments.wheelbase))
-        found = moments(bag, planner, given, _times(arguments))
+        seen = moments(bag, planner, given, _times(arguments))
         # The recording is looked into before a model is loaded, which may take minutes.
-        first = next(found, None)
+        first = next(seen, None)
         if first is None:
             raise BagError(f'{source} has nothing to ask about at that time: no history, no end?')
         model = _model(arguments)
-        for moment in chain([first], found):
-            yield from ask(model, dialect, tasks, moment)
+        for moment in chain([first], seen):
+            yield from ask(model, dialect, tasks, moment, name)
 
 
 def _times(arguments: Namespace) -> Iterator[float]:

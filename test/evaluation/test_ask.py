@@ -106,7 +106,7 @@ def test_several_times_of_a_recording(server, bag, tmp_path):
 
 
 def test_more_views_are_shown_where_they_are_given(server, picture, tmp_path):
-    more = '--picture', f'back={picture}', '--speed', '3.9', '--command', 'go straight'
+    more = '--view', f'back={picture}', '--speed', '3.9', '--command', 'go straight'
     _, records = ask(server, picture, tmp_path / 'a.json', '--task', 'q6', *more)
     assert records[0]['prompt'].startswith(
         '<FRONT VIEW>:\n<image>\n<BACK VIEW>:\n<image>\nYour current speed is 3 m/s'
@@ -130,7 +130,7 @@ def test_what_cannot_be_asked_of_a_picture_says_why(server, picture, tmp_path, c
         (['--task', 'q8'], "no task 'q8'"),
         (['--object', 'car,1'], 'KIND,AHEAD,LEFT,SPEED'),
         (['--decision', 'FLY,STRAIGHT'], 'FLY, STRAIGHT is not one of'),
-        (['--picture', 'back=nowhere.png'], 'nowhere.png cannot be read'),
+        (['--view', 'back=nowhere.png'], 'nowhere.png cannot be read'),
     ],
 )
 def test_bad_options_are_one_line(picture, capsys, arguments, said):
@@ -163,3 +163,30 @@ def test_a_checkpoint_answers_in_whatever_words_it_has(picture, tmp_path):
     # It was trained on trajectories only: what it says of a light is no light, and is told so.
     assert not light['answer']['understood'] and light['answer']['text'] == light['predict']
     assert scene['answer']['understood'] and scene['latency_s'] > 0.0
+
+
+def test_the_questions_of_a_data_set_are_asked_word_by_word(server, picture, tmp_path):
+    rows = [
+        {'id': 'a', 'images': [picture.name], 'messages': turn('<image>\nIs there a car?')},
+        {'id': 'b', 'images': ['gone.jpg'], 'messages': turn('<image>\nIs there a bus?')},
+        {'images': [picture.name], 'messages': turn(LIGHT)},
+    ]
+    dataset = tmp_path / 'questions.json'
+    dataset.write_text(json.dumps(rows))
+    code, records = ask(server, dataset, tmp_path / 'a.json')
+    assert code == 0
+    assert [(r['id'], r['task']) for r in records] == [('a', 'free'), ('b', 'free'), ('2', 'q4')]
+    assert records[0]['prompt'] == '<image>\nIs there a car?' and 'problem' in records[1]
+    assert records[2]['predict'] == 'red' and not records[2]['answer']['understood']
+    dataset.write_text('[{"id": 3}]')
+    assert cli.main(['ask', str(dataset), '--model', 'chat_server']) == 2
+
+
+LIGHT = (
+    "Given the provided forward-facing image <image> from a car's perspective, identify if there "
+    "is a traffic light that affects the car's behavior."
+)
+
+
+def turn(question):
+    return [{'role': 'user', 'content': question}, {'role': 'assistant', 'content': 'No.'}]
