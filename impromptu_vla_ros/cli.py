@@ -31,6 +31,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from impromptu_vla_ros.core.structs import InputError
     from impromptu_vla_ros.evaluation.drive import DriveError
     from impromptu_vla_ros.evaluation.live import LiveError
+    from impromptu_vla_ros.evaluation.nuscenes.tables import NuscenesError
     from impromptu_vla_ros.evaluation.prompts import RecordError
     from impromptu_vla_ros.evaluation.topics import BagError
     from impromptu_vla_ros.models import ModelError
@@ -42,6 +43,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         InputError,
         LiveError,
         ModelError,
+        NuscenesError,
         QuestionError,
         RecordError,
     )
@@ -66,6 +68,12 @@ def _ask(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import ask
 
     return ask.run(chosen)
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.nuscenes import run
+
+    return run.run(chosen)
 
 
 def _replay_demo(chosen: argparse.Namespace) -> int:
@@ -140,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     listed = (
         ('replay', 'score plans against a recorded drive', options.add_replay, _replay),
         ('ask', 'ask about pictures or a recording in words', options.add_ask, _ask),
+        ('evaluate', 'score a model as papers do', options.add_evaluate, _evaluate),
         ('demo', 'drive a scenario over ROS 2, write a page', options.add_demo, _demo),
         (
             'replay-demo',

@@ -60,8 +60,7 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
 def add_ask(parser: argparse.ArgumentParser) -> None:
     """Add the options of `ask`."""
     add = parser.add_argument
-    told = 'the front picture (.jpg, .png), a recording, or a data set of questions (.json)'
-    add('source', metavar='PICTURE|BAG|DATASET', help=told)
+    add('source', metavar='PICTURE|BAG', help='the front picture (.jpg, .png) or a recording')
     add('--task', type=_names, metavar='q1,…', help='of q1 to q7 and free (default all)')
     add('--question', default='', metavar='TEXT', help="one's own question: task free")
     add('--model', default='transformers', help='chat_server, onnx or transformers (default)')
@@ -71,9 +70,7 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
     add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
     add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    told = 'another picture: front_left, front_right, back, back_left or back_right'
-    add('--view', type=_pair, action='append', default=[], metavar='CAMERA=FILE', help=told)
-    add('--pictures', metavar='DIR', help="where a data set's paths begin (default beside it)")
+    add('--picture', type=_pair, action='append', default=[], metavar='CAMERA=FILE')
     add('--time', type=_floats, metavar='S,…', help='of a recording (default: its first)')
     add('--every', type=_positive, metavar='S', help='instead of --time')
     add('--speed', type=float, metavar='M/S', help='q3, q6 (default: as recorded)')
@@ -85,6 +82,28 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
     add('--base-frame', default='base_link', help='child frame of the odometry')
     add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
     add('--json', metavar='FILE', help='where the answers go as well')
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`, for each benchmark its own."""
+    kinds = parser.add_subparsers(dest='benchmark', required=True, metavar='BENCHMARK')
+    _add_nuscenes(kinds.add_parser('nuscenes', help='L2 and collisions, open loop'))
+
+
+def _add_nuscenes(parser: argparse.ArgumentParser) -> None:
+    told = "the devkit's data root, the released .json, or a folder of ego motion as .csv"
+    parser.add_argument('root', metavar='ROOT', help=told)
+    add = parser.add_argument
+    add('--version', default='', metavar='NAME', help='v1.0-mini, … (default: the one there)')
+    add('--scenes', default='', metavar='NAME,…', help='or a file of names (default: all)')
+    add('--pictures', metavar='DIR', help="where the .json's paths begin (default beside it)")
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    told = 'kinematic (default), chat_server, nano, onnx, recorded or transformers'
+    add('--model', default='kinematic', help=told)
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--worst', type=int, default=12, metavar='N', help='cases on the page (default 12)')
+    add('--out', metavar='DIR', help='default out/nuscenes/ROOT; goes on where it was')
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
