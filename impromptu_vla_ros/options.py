@@ -60,7 +60,8 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
 def add_ask(parser: argparse.ArgumentParser) -> None:
     """Add the options of `ask`."""
     add = parser.add_argument
-    add('source', metavar='PICTURE|BAG', help='the front picture (.jpg, .png) or a recording')
+    told = 'the front picture (.jpg, .png), a recording, or a data set of questions (.json)'
+    add('source', metavar='PICTURE|BAG|DATASET', help=told)
     add('--task', type=_names, metavar='q1,…', help='of q1 to q7 and free (default all)')
     add('--question', default='', metavar='TEXT', help="one's own question: task free")
     add('--model', default='transformers', help='chat_server, onnx or transformers (default)')
@@ -70,7 +71,9 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
     add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
     add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
-    add('--picture', type=_pair, action='append', default=[], metavar='CAMERA=FILE')
+    told = 'another picture: front_left, front_right, back, back_left or back_right'
+    add('--view', type=_pair, action='append', default=[], metavar='CAMERA=FILE', help=told)
+    add('--pictures', metavar='DIR', help="where a data set's paths begin (default beside it)")
     add('--time', type=_floats, metavar='S,…', help='of a recording (default: its first)')
     add('--every', type=_positive, metavar='S', help='instead of --time')
     add('--speed', type=float, metavar='M/S', help='q3, q6 (default: as recorded)')
