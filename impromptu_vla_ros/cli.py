@@ -116,6 +116,12 @@ def _train(chosen: argparse.Namespace) -> int:
     return recipe.run(chosen)
 
 
+def _curate(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.curation import run
+
+    return run.run(chosen)
+
+
 def _calibrate(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import calibration
 
@@ -177,6 +183,12 @@ def _parser() -> argparse.ArgumentParser:
             'time the ways to an answer, engine by engine',
             options.add_benchmark,
             _benchmark,
+        (
+            'curate',
+            'make a data set with questions and answers of recordings',
+            options.add_curate,
+            _curate,
+        ),
         ),
         ('card', "write a model card's tables from summaries of drives", options.add_card, _card),
         (

@@ -213,6 +213,32 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add('--writing', type=int, metavar='N', help='steps of all with words')
 
 
+def add_curate(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `curate`."""
+    add = parser.add_argument
+    add('bags', nargs='+', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    add('out', metavar='OUT', help='folder of the data set; what is there is not made again')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--paper-compatible', action='store_true', help='speeds of prompts know 1 s of the future')
+    add('--model', default='', help='who looks at pictures: chat_server, onnx or transformers')
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
+    add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
+    add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
+    add('--plans', action='store_true', help="compare the model's plans with the way driven")
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    keep = ('all', 'candidates', 'categories', 'accepted')
+    add('--keep', choices=keep, default='all', help='which clips are written (default all)')
+    add('--validation', type=_share, default=0.2, metavar='SHARE', help='default 0.2 of all packs')
+    add('--name', type=_name, default='impromptu', help='of the data set (default impromptu)')
+    add('--shard-clips', type=int, default=500, metavar='N', help='default 500; 0: no shards')
+    add('--jobs', type=_count, default=1, metavar='N', help='pieces at a time (default 1)')
+    add('--ray', default='', metavar='ADDRESS', help='of a Ray cluster; local: of --jobs workers')
+
+
 def add_calibrate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `calibrate`."""
     add = parser.add_argument
@@ -319,3 +345,23 @@ def _positive(text: str) -> float:
     if not value > 0.0:
         raise argparse.ArgumentTypeError(f'{text} is not above 0')
     return value
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value < 1.0:
+        raise argparse.ArgumentTypeError(f'{text} is not at least 0 and below 1')
+    return value
+
+
+def _name(text: str) -> str:
+    if not text.replace('-', '_').isidentifier():
+        raise argparse.ArgumentTypeError(f'{text!r} is not of letters, digits, - and _')
+    return text
+
+
