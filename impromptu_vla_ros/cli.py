@@ -71,6 +71,10 @@ def _ask(chosen: argparse.Namespace) -> int:
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
+    if chosen.benchmark == 'qa':
+        from impromptu_vla_ros.evaluation import qa
+
+        return qa.run(chosen)
     from impromptu_vla_ros.evaluation.nuscenes import run
 
     return run.run(chosen)

@@ -91,6 +91,15 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`, for each benchmark its own."""
     kinds = parser.add_subparsers(dest='benchmark', required=True, metavar='BENCHMARK')
     _add_nuscenes(kinds.add_parser('nuscenes', help='L2 and collisions, open loop'))
+    _add_qa(kinds.add_parser('qa', help='answers to questions against the right ones'))
+
+
+def _add_qa(parser: argparse.ArgumentParser) -> None:
+    told = 'JSON or JSONL of id and predict, as `ask --json` writes it'
+    parser.add_argument('predictions', metavar='PREDICTIONS', help=told)
+    told = "the right answers: LLaMA-Factory's JSON, as `curate` writes it"
+    parser.add_argument('references', metavar='REFERENCES', help=told)
+    parser.add_argument('--out', metavar='DIR', help='default out/qa/PREDICTIONS')
 
 
 def _add_nuscenes(parser: argparse.ArgumentParser) -> None:
