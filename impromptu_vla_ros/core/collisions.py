@@ -80,4 +80,4 @@ def _near(ego: Box, boxes: FloatArray) -> FloatArray:
     """Return the outlines that can reach the ego's: their circles meet."""
     apart = np.hypot(boxes[:, 0] - ego.x, boxes[:, 1] - ego.y)
     reach = 0.5 * (np.hypot(ego.length, ego.width) + np.hypot(boxes[:, 3], boxes[:, 4]))
-    return boxes[apart < reach]
+    return np.asarray(boxes[apart < reach])

@@ -46,10 +46,12 @@ PROTOCOL = (
 def page(title: str, summary: Summary, result: OpenLoop, shown: Sequence[int]) -> str:
     """Return the page with the cases `shown`; its numbers lie in it, under the id `summary`."""
     data = json.dumps(summary, allow_nan=False).replace('</', '<\\/')
+    cases = summary['cases']
     about = (
-        f'{summary["cases"]["planned"]} of {summary["cases"]["all"]} cases planned; model '
-        f'{summary["model"]}, dialect {summary["dialect"]}, waypoints of the '
-        f'{summary["reference_point"]}.'
+        f'{cases["planned"]} of {cases["all"]} cases planned; model {summary["model"]}, dialect '
+        f'{summary["dialect"]}, waypoints of the {summary["reference_point"]}. Constant velocity '
+        f'and turn rate know {cases["known"]["constant_velocity"]} cases: those half a second '
+        'into their scene.'
     )
     cards = ''.join(_case(result, index) for index in shown)
     return (

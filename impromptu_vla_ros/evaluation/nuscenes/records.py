@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from impromptu_vla_ros.evaluation.nuscenes.cases import (
     Skipped,
     rollout,
 )
-from impromptu_vla_ros.evaluation.prompts import RecordError
+from impromptu_vla_ros.evaluation.prompts import RecordError, rows_of
 
 # The capture time in µs, in the names of nuScenes' pictures.
 _TIME = re.compile(r'__(\d{16})\.\w+$')
@@ -56,15 +55,11 @@ def record_cases(
 
 def _rows(path: Path) -> Iterator[Any]:
     try:
-        text = path.read_text(encoding='utf-8')
-        listed = text.lstrip().startswith('[')
-        yield from json.loads(text) if listed else map(json.loads, text.splitlines())
+        yield from rows_of(path.read_text(encoding='utf-8'))
     except OSError as error:
         raise RecordError(f'cannot read {path}: {error.strerror}') from error
     except ValueError as error:
-        raise RecordError(
-            f'{path} is no whole JSON ({error}): copy or download it again'
-        ) from error
+        raise RecordError(f'{path} is no whole JSON ({error}): fetch it again') from error
 
 
 def _case(row: Any, number: int, dialect: Dialect, folder: Path, path: Path) -> Case | Skipped:

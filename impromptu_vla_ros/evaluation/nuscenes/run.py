@@ -55,7 +55,8 @@ def run(arguments: Namespace) -> int:
     if arguments.url:
         options['url'] = arguments.url
     checkpoint, subfolder = (options.get(name, '') for name in ('checkpoint', 'subfolder'))
-    dialect = load_dialect(arguments.dialect, checkpoint, subfolder, 1, arguments.model)
+    cameras = 3 if (root / 'samples').is_dir() else 1
+    dialect = load_dialect(arguments.dialect, checkpoint, subfolder, cameras, arguments.model)
     out = Path(arguments.out or Path('out') / 'nuscenes' / (root.stem or 'root'))
     cases, skips = gather(found(root, dialect, arguments))
     if not cases:
@@ -175,6 +176,8 @@ def table(summary: Summary) -> str:
         ('collision_cumulative_mean', 'collisions [%], cumulative mean', 100.0),
         ('collision_pointwise', 'collisions [%], point-wise', 100.0),
     ):
+        if all(row['1'] is None for row in summary[key].values()):
+            continue
         lines.append(f'{title:<44}{heads}')
         for name, row in summary[key].items():
             shown = (row[c] if row[c] is None else factor * row[c] for c in COLUMNS)
