@@ -150,6 +150,18 @@ def _drive(chosen: argparse.Namespace) -> int:
     return drive.run(chosen)
 
 
+def _serve_ncap(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.ncap import serve
+
+    return serve.run(chosen)
+
+
+def _compare_ncap(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.ncap import compare
+
+    return compare.run(chosen)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='impromptu-vla', description='Replay, score and check Impromptu VLA on ROS 2.'
@@ -176,6 +188,12 @@ def _parser() -> argparse.ArgumentParser:
             _train,
         ),
         (
+            'curate',
+            'make a data set with questions and answers of recordings',
+            options.add_curate,
+            _curate,
+        ),
+        (
             'calibrate',
             "hold plans' deviations against how far off they were",
             options.add_calibrate,
@@ -187,14 +205,15 @@ def _parser() -> argparse.ArgumentParser:
             'time the ways to an answer, engine by engine',
             options.add_benchmark,
             _benchmark,
-        (
-            'curate',
-            'make a data set with questions and answers of recordings',
-            options.add_curate,
-            _curate,
-        ),
         ),
         ('card', "write a model card's tables from summaries of drives", options.add_card, _card),
+        ('serve-ncap', 'serve a model to NeuroNCAP', options.add_serve_ncap, _serve_ncap),
+        (
+            'compare-ncap',
+            'show what the released server asks, and serve-ncap',
+            options.add_compare_ncap,
+            _compare_ncap,
+        ),
         (
             'check-prompts',
             'compare training records with what this package renders',

@@ -316,6 +316,30 @@ def add_replay_demo(parser: argparse.ArgumentParser) -> None:
     add('--recordings', metavar='DIR', help='folder of the recordings')
 
 
+def add_serve_ncap(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `serve-ncap`."""
+    add = parser.add_argument
+    told = 'chat_server, kinematic, nano, onnx, recorded or transformers (default)'
+    add('--model', default='transformers', help=told)
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
+    add('--timeout', type=_positive, default=120.0, metavar='S', help='of an answer (default 120)')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--host', default='127.0.0.1', help='address to listen at (default 127.0.0.1)')
+    add('--port', type=int, default=9000, help='default 9000, as the simulator; 0: a free one')
+    add('--record', metavar='FILE.jsonl', help='write the requests, for compare-ncap')
+
+
+def add_compare_ncap(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compare-ncap`."""
+    add = parser.add_argument
+    told = 'what serve-ncap --record wrote, or an ego scene (.csv)'
+    add('source', metavar='FILE', help=told)
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default): nuscenes')
+    add('--out', metavar='DIR', default='out/compare-ncap', help='default out/compare-ncap')
+
+
 def add_check_prompts(parser: argparse.ArgumentParser) -> None:
     """Add the options of `check-prompts`."""
     parser.add_argument('files', nargs='+', type=Path, metavar='FILE')
@@ -349,11 +373,6 @@ def _latency(text: str) -> float:
     return value
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0.0:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
-    return value
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -374,3 +393,8 @@ def _name(text: str) -> str:
     return text
 
 
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0.0:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return value
