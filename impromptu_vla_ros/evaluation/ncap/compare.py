@@ -22,6 +22,7 @@ from impromptu_vla_ros.evaluation.ncap.run import Run
 from impromptu_vla_ros.evaluation.ncap.scenes import requests_along
 from impromptu_vla_ros.evaluation.run import write
 from impromptu_vla_ros.evaluation.style import STYLE
+from impromptu_vla_ros.evaluation.topics import BagError
 from impromptu_vla_ros.models.kinematic import KinematicModel
 
 STATE = re.compile(r'\(t-([\d.]+)s\) (\[[^]]*\])(.*?)(?=, \(t-|\n|$)')
@@ -54,6 +55,8 @@ def run(chosen: Namespace) -> int:
     scene = source.suffix == '.csv'
     runs = [as_recorded(requests_along(source))] if scene else read_exchange(source)
     compared = [one for number, asked in enumerate(runs) for one in along(dialect, asked, number)]
+    if not compared:
+        raise BagError(f'{source} holds no request')
     out = Path(chosen.out)
     numbers = counts(compared)
     data = {

@@ -9,7 +9,7 @@ the cameras: what a prompt is compared by.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from impromptu_vla_ros.core.structs import CameraImage, InputError
-from impromptu_vla_ros.evaluation.ncap.http_server import Answering
+from impromptu_vla_ros.evaluation.ncap.http_server import LOG, Answering
 from impromptu_vla_ros.evaluation.ncap.request import CAMERAS, Request, read_request
 from impromptu_vla_ros.evaluation.ncap.run import Reply
 from impromptu_vla_ros.evaluation.topics import BagError
@@ -54,7 +54,10 @@ class Recorded:
 
     def __call__(self) -> Answering:
         """Return a run."""
-        append(self._path, RESET)
+        try:
+            append(self._path, RESET)
+        except OSError as error:
+            LOG.warning('%s lacks the end of a run (%s)', self._path, error.strerror)
         return _RecordedRun(self._begin(), self._path)
 
 
@@ -66,7 +69,10 @@ class _RecordedRun:
 
     def infer(self, request: Request) -> Reply:
         """Write the request down, and return the answer to it."""
-        append(self._path, without_pictures(request))
+        try:
+            append(self._path, without_pictures(request))
+        except OSError as error:  # A full disk must not end the simulator's run.
+            LOG.warning('%s lacks a request (%s)', self._path, error.strerror)
         return self._run.infer(request)
 
 
@@ -96,7 +102,7 @@ def append(path: Path, said: Any) -> None:
 
 
 def read_exchange(path: Path) -> Iterator[Sequence[Request]]:
-    """Yield the requests of each run; raise BagError for a file that holds none."""
+    """Yield the requests of each run; raise BagError for a file that cannot be."""
     requests: list[Request] = []
     try:
         lines = path.read_bytes().splitlines()
@@ -116,7 +122,7 @@ def read_exchange(path: Path) -> Iterator[Sequence[Request]]:
         yield requests
 
 
-def as_recorded(requests: Sequence[dict[str, Any]]) -> list[Request]:
+def as_recorded(requests: Iterable[dict[str, Any]]) -> list[Request]:
     """Return requests given as JSON objects with sizes in the pictures' place."""
     return [_sized(json.dumps(each).encode()) for each in requests]
 
