@@ -6,6 +6,8 @@ import math
 
 import made_up_nuscenes as made
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from impromptu_vla_ros import cli
 from impromptu_vla_ros.core.dialects import DIALECTS
@@ -120,7 +122,7 @@ def test_tables_are_read_in_pieces_and_hold_what_json_does(tmp_path, monkeypatch
         (lambda root: table(root, 'sample', lambda t: t.replace('timest', 'tim')), 'timestamp'),
         (
             lambda root: table(root, 'ego_pose', lambda t: t.replace('100.0', '"x"')),
-            'not 3 numbers',
+            'not numbers',
         ),
         (lambda root: (root / 'v1.0-mini' / 'instance.json').unlink(), 'cannot be read'),
         (lambda root: (root / 'can_bus' / 'scene-0001_pose.json').write_text('[{"ut'), 'CAN bus'),
@@ -158,3 +160,37 @@ def test_messages_too_far_away_are_none(root):
     assert math.isnan(can.at(made.START - 1_000_000).vx)
     assert read_can_bus(root, 'scene-0002') is None
     assert isinstance(cases(root)[0][0], Case)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_value_in_any_table_is_cases_or_one_error(small, data):
+    table = data.draw(st.sampled_from(sorted(small)))
+    rows = json.loads(small[table])
+    row = data.draw(st.integers(0, len(rows) - 1))
+    name = data.draw(st.sampled_from(sorted(rows[row])))
+    odd = [None, [], {}, '', 'x', True, -1, 1e308, float('nan'), [1e308] * 3, [0.0] * 4, [None]]
+    rows[row][name] = data.draw(st.sampled_from(odd))
+    path = small.folder / f'{table}.json'
+    path.write_text(json.dumps(rows))
+    try:
+        found, _ = cases(small.folder.parent)
+        assert all(isinstance(case, Case) for case in found)
+    except NuscenesError as error:
+        assert str(small.folder.parent) in str(error)
+    finally:
+        path.write_text(small[table])
+
+
+class Small(dict):
+    """The tables of a small data root, by name, as they shall be."""
+
+    def __init__(self, root):
+        self.folder = root / 'v1.0-mini'
+        super().__init__({path.stem: path.read_text() for path in self.folder.glob('*.json')})
+
+
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('small') / 'root'
+    return Small(made.write(folder, cameras=('CAM_FRONT',), size=(8, 8)))

@@ -189,6 +189,11 @@ def record(name, points, at=0, prompt=None, **changes):
     }
 
 
+def conversation(user, assistant, **fields):
+    said = [('user', user), ('assistant', assistant)]
+    return {'messages': [{'role': who, 'content': what} for who, what in said], **fields}
+
+
 DRIVEN = np.array([[3, 0], [5, 0], [6, 0], [6, 0], [6, 0], [6, 0]], float)
 
 
@@ -259,6 +264,9 @@ def test_any_json_is_cases_skips_or_a_record_error(tmp_path_factory, told):
     except RecordError:
         return
     assert all(isinstance(each, Case | Skipped) for each in found)
+    for each in found:
+        if isinstance(each, Case):
+            assert encode_trajectory(NUSCENES, each.rolled)
 
 
 # --- ego motion

@@ -23,6 +23,8 @@ from impromptu_vla_ros.evaluation.nuscenes.scenes import CHANNELS, Frame, Keyfra
 STEPS = 6
 NO_FUTURE = 'less than 3 s of future'
 NO_HISTORY = 'less history than the dialect takes'
+# m/s, rad/s, m/s²: whatever is more is a broken number.
+MOST = 1e3
 UNKNOWN = np.full(3, np.nan)
 
 
@@ -146,10 +148,15 @@ def rollout(dialect: Dialect, signals: Signals, before: FloatArray) -> FloatArra
     """
     times = dialect.spacing * np.arange(1.0, max(dialect.waypoints, 2, STEPS) + 1.0)
     known = (signals.vx, signals.yaw_rate, signals.ax)
-    if not math.isfinite(signals.vx) and np.isfinite(before).all():
+    if not _known(signals.vx) and np.isfinite(before).all():
         past = -before / metrics.BASELINE_PAST
         speed = math.copysign(math.hypot(past[0], past[1]), past[0])
         known = (speed, float(past[2]), 0.0)
-    speed, yaw_rate, acceleration = (x if math.isfinite(x) else 0.0 for x in known)
+    speed, yaw_rate, acceleration = (x if _known(x) else 0.0 for x in known)
     poses = motion.rollout(speed, yaw_rate, acceleration, times)
     return motion.point_ahead(poses, dialect.reference_ahead)
+
+
+def _known(value: float) -> bool:
+    """Tell whether a speed, turn rate or acceleration can be one of a car."""
+    return abs(value) < MOST

@@ -58,7 +58,7 @@ def _rows(path: Path) -> Iterator[Any]:
         yield from rows_of(path.read_text(encoding='utf-8'))
     except OSError as error:
         raise RecordError(f'cannot read {path}: {error.strerror}') from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f'{path} is no whole JSON ({error}): fetch it again') from error
 
 
@@ -67,6 +67,8 @@ def _case(row: Any, number: int, dialect: Dialect, folder: Path, path: Path) -> 
         name, images = str(row.get('id', number)), row.get('images', [])
         said = {turn['role']: turn['content'] for turn in row['messages']}
         prompt, answer = said['user'], said['assistant']
+        if not (isinstance(prompt, str) and isinstance(answer, str)):
+            raise TypeError('contents that are no text')
         files = [images] if isinstance(images, str) else list(map(str, images))
         states = parse_prompt(prompt)
     except (LookupError, TypeError, AttributeError) as error:

@@ -90,24 +90,24 @@ def read_scenes(root: Path, version: str = '', names: Collection[str] = ()) -> l
     Raise NuscenesError for what is no such root, a broken table, and a name that is not there.
     """
     folder = version_folder(root, version)
-    scenes = {row['token']: row for row in rows(folder, 'scene')}
-    if missing := set(names) - {row['name'] for row in scenes.values()}:
+    scenes = {row.text('token'): row for row in rows(folder, 'scene')}
+    if missing := set(names) - {row.text('name') for row in scenes.values()}:
         raise NuscenesError(
             f'{folder} has no scene {", ".join(sorted(missing)[:5])}: it has {len(scenes)}, from '
             f'{min((row["name"] for row in scenes.values()), default="none")} on'
         )
-    wanted = {token for token, row in scenes.items() if not names or row['name'] in names}
+    wanted = {token for token, row in scenes.items() if not names or row.text('name') in names}
     samples: dict[str, list[Keyframe]] = {token: [] for token in wanted}
     keyframes: dict[str, Keyframe] = {}
     for row in rows(folder, 'sample'):
-        if (scene := row['scene_token']) in wanted:
-            keyframe = Keyframe(row['token'], int(row['timestamp']))
+        if (scene := row.text('scene_token')) in wanted:
+            keyframe = Keyframe(row.text('token'), int(row.numbers('timestamp')))
             keyframes[keyframe.token] = keyframe
             samples[scene].append(keyframe)
     _place(folder, keyframes)
     annotated = _annotate(folder, keyframes)
     found = [
-        Scene(scenes[token]['name'], sorted(each, key=lambda k: k.stamp), annotated)
+        Scene(scenes[token].text('name'), sorted(each, key=lambda k: k.stamp), annotated)
         for token, each in samples.items()
     ]
     return sorted(found, key=lambda scene: scene.name)
@@ -115,31 +115,31 @@ def read_scenes(root: Path, version: str = '', names: Collection[str] = ()) -> l
 
 def _place(folder: Path, keyframes: Mapping[str, Keyframe]) -> None:
     """Give keyframes their poses, pictures and cameras."""
-    sensors = {row['token']: row['channel'] for row in rows(folder, 'sensor')}
+    sensors = {row.text('token'): row.text('channel') for row in rows(folder, 'sensor')}
     wanted = {LIDAR, *CHANNELS.values()}
     mounted: dict[str, tuple[str, Row]] = {}
     for row in rows(folder, 'calibrated_sensor'):
-        channel = sensors.get(row['sensor_token'], '')
+        channel = sensors.get(row.text('sensor_token'), '')
         if channel in wanted:
-            mounted[row['token']] = channel, row
+            mounted[row.text('token')] = channel, row
     cameras = {channel: name for name, channel in CHANNELS.items()}
     models: dict[str, CameraModel] = {}
     lidars: dict[str, tuple[Keyframe, Frame]] = {}
     for row in _keyframed(folder, keyframes):
-        if (calibrated := row['calibrated_sensor_token']) not in mounted:
+        if (calibrated := row.text('calibrated_sensor_token')) not in mounted:
             continue
         channel, mount = mounted[calibrated]
-        keyframe = keyframes[row['sample_token']]
+        keyframe = keyframes[row.text('sample_token')]
         if channel == LIDAR:
-            lidars[row['ego_pose_token']] = keyframe, _frame(mount)
+            lidars[row.text('ego_pose_token')] = keyframe, _frame(mount)
         else:
             camera = cameras[channel]
-            keyframe.pictures[camera] = row['filename']
+            keyframe.pictures[camera] = row.text('filename')
             if calibrated not in models:
                 models[calibrated] = _camera(mount, row)
             keyframe.models[camera] = models[calibrated]
     for row in rows(folder, 'ego_pose'):
-        if (token := row['token']) in lidars:
+        if (token := row.text('token')) in lidars:
             keyframe, mount_frame = lidars[token]
             keyframe.ego = _frame(row)
             lidar = mount_frame.within(keyframe.ego)
@@ -154,7 +154,7 @@ def _place(folder: Path, keyframes: Mapping[str, Keyframe]) -> None:
 
 def _keyframed(folder: Path, keyframes: Mapping[str, Keyframe]) -> Iterator[Row]:
     for row in rows(folder, 'sample_data'):
-        if row['is_key_frame'] and row['sample_token'] in keyframes:
+        if row['is_key_frame'] and row.text('sample_token') in keyframes:
             yield row
 
 
@@ -162,30 +162,33 @@ def _annotate(folder: Path, keyframes: Mapping[str, Keyframe]) -> bool:
     """Give keyframes the boxes that a plan must not hit; return whether there are any at all."""
     if not (folder / 'sample_annotation.json').is_file():
         return False
-    names = {row['token']: row['name'] for row in rows(folder, 'category')}
+    names = {row.text('token'): row.text('name') for row in rows(folder, 'category')}
     hit = {
-        row['token']
+        row.text('token')
         for row in rows(folder, 'instance')
-        if names.get(row['category_token'], '').startswith(HIT)
+        if names.get(row.text('category_token'), '').startswith(HIT)
     }
     annotated = False
     for row in rows(folder, 'sample_annotation'):
         annotated = True
         # What no sensor saw does not count: VAD's and SparseDrive's valid_flag.
-        seen = row.get('num_lidar_pts', 1) + row.get('num_radar_pts', 0) > 0
-        if seen and row['instance_token'] in hit and row['sample_token'] in keyframes:
+        seen = row.numbers('num_lidar_pts') + row.numbers('num_radar_pts') > 0
+        if seen and row.text('instance_token') in hit and row.text('sample_token') in keyframes:
             width, length, _ = row.numbers('size', 3)
             box = Annotation(_frame(row), float(length), float(width))
-            keyframes[row['sample_token']].boxes.append(box)
+            keyframes[row.text('sample_token')].boxes.append(box)
     return annotated
 
 
 def _frame(row: Row) -> Frame:
     w, x, y, z = row.numbers('rotation', 4)
+    if not any((w, x, y, z)):
+        raise NuscenesError(f'a row of {row.table} has a rotation of no length')
     return Frame(rotation_from_quaternion(x, y, z, w), row.numbers('translation', 3))
 
 
 def _camera(mount: Row, row: Row) -> CameraModel:
     frame = _frame(mount)
-    matrix = np.array(mount['camera_intrinsic'], float)
-    return CameraModel(matrix, frame.rotation, frame.origin, int(row['width']), int(row['height']))
+    matrix = mount.numbers('camera_intrinsic', 3, 3)
+    width, height = (int(row.numbers(name)) for name in ('width', 'height'))
+    return CameraModel(matrix, frame.rotation, frame.origin, width, height)

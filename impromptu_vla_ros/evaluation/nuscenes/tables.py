@@ -22,6 +22,8 @@ PIECE = 1 << 20
 _SEPARATORS = re.compile(r'[,\s]*')
 # Who still has no whole row after this many characters is no table.
 LONGEST_ROW = 1 << 24
+# Above the µs since 1970, and below what overflows when squared.
+LARGEST = 1e18
 
 
 class NuscenesError(ValueError):
@@ -33,20 +35,27 @@ class Row(dict[str, Any]):
 
     def __init__(self, table: Path, values: dict[str, Any]) -> None:
         super().__init__(values)
-        self._table = table
+        self.table = table
 
     def __missing__(self, name: str) -> Any:
-        raise NuscenesError(f"a row of {self._table} has no {name!r}: is it nuScenes' own?")
+        raise NuscenesError(f"a row of {self.table} has no {name!r}: is it nuScenes' own?")
 
-    def numbers(self, name: str, count: int) -> FloatArray:
-        """Return a value that is so many numbers, (count,); raise NuscenesError if it is not."""
+    def text(self, name: str) -> str:
+        """Return a value that is text; raise NuscenesError if it is not."""
+        if not isinstance(value := self[name], str):
+            raise NuscenesError(f'a row of {self.table} has {name} {value!r}, not text')
+        return value
+
+    def numbers(self, name: str, *shape: int) -> FloatArray:
+        """Return a value that is numbers of this shape; raise NuscenesError if it is not."""
         try:
             array = np.array(self[name], float)
+            known = array.shape == shape and bool((np.abs(array) < LARGEST).all())
         except (TypeError, ValueError):
-            array = np.zeros(0)
-        if array.shape != (count,) or not np.isfinite(array).all():
+            known = False
+        if not known:
             raise NuscenesError(
-                f'a row of {self._table} has {name} {self[name]!r}, not {count} numbers'
+                f'a row of {self.table} has {name} {self[name]!r}, not numbers of shape {shape}'
             )
         return array
 
@@ -106,6 +115,8 @@ def _rows(file: Any, path: Path) -> Iterator[Row]:
                 ) from None
             text, at = rest + more, 0
             continue
+        except RecursionError as error:
+            raise NuscenesError(f'{path} nests deeper than any table: {error}') from error
         if not isinstance(row, dict):
             raise NuscenesError(f'{path} holds {row!r}, not only objects')
         yield Row(path, row)
