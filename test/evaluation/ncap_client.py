@@ -130,7 +130,7 @@ class Said:
 
 
 @contextmanager
-def serving(model=None, dialect='nuscenes', patience=10.0):
+def serving(model=None, dialect='nuscenes', patience=60.0):
     """Yield a client of a server on a free port of loopback."""
     begin = partial(Run, DIALECTS[dialect], model or KinematicModel())
     server = NcapServer(Runs(begin, patience), port=0)
@@ -152,7 +152,7 @@ class Client:
 
     def ask(self, method, path, body=None, **headers):
         """Return status and JSON."""
-        connection = HTTPConnection('127.0.0.1', self.port, timeout=30)
+        connection = HTTPConnection('127.0.0.1', self.port, timeout=600)
         try:
             connection.request(method, path, body, headers)
             with connection.getresponse() as response:

@@ -58,6 +58,8 @@ def test_after_six_requests_its_speeds_stand_still_and_its_seconds_do_not():
     # It drives 9.5 m/s, and is said to drive what it drove in its sixth request.
     name = 'velocity at t-0.0 s'
     assert (theirs[name], ours[name]) == ('6.50', '9.5')
+    name = 'age of the newest speed'
+    assert (theirs[name], ours[name]) == ('3.0 s', '0.0 s')
     assert (theirs['steering'], ours['steering']) == ('left out', 'said')
     assert (theirs['tokens of pictures'], ours['tokens of pictures']) == ('1824', '336')
     assert theirs['pictures that the model sees'] == 'CAM_FRONT_LEFT 1596x896'

@@ -97,6 +97,8 @@ def facts(message: Message) -> dict[str, str]:
         'where the pictures stand': 'at their marks' if message.inline else 'behind the text',
         'tokens of pictures': str(message.tokens),
         'decoding': message.decoding,
+        'age of the newest speed': f'{message.lag:.1f} s',
+        'point of the positions': message.point,
         'words before the history': re.sub(r'last [\d.]+ seconds', 'last … seconds', head),
         'seconds that the text says': said[1] if said else '–',
         'states': str(len(states)),
@@ -150,8 +152,9 @@ def page(title: str, dialect: Dialect, compared: Sequence[Compared]) -> str:
 
 
 DIFFERENCES = """
-del { background: #d9822b44; text-decoration: none; } ins { background: #00875f33;
-  text-decoration: none; } td.words { white-space: normal; text-align: left; }
+th + th { text-align: left; } td.words { white-space: normal; text-align: left; }
+del { background: #d9822b44; text-decoration: none; }
+ins { background: #00875f33; text-decoration: none; }
 """
 
 

@@ -37,13 +37,16 @@ class Message:
     What a model is sent: the text, and the pictures that reach it as `(camera, width, height)`.
 
     The sizes are those the model sees. `inline` pictures stand where the text marks them, others
-    behind it. `decoding` is said in words.
+    behind it. `decoding` is said in words. `lag` is how old the newest state's speed is, s, and
+    `point` whose places the positions are.
     """
 
     text: str
     pictures: tuple[tuple[str, int, int], ...]
     inline: bool
     decoding: str
+    lag: float
+    point: str
 
     @property
     def tokens(self) -> int:
@@ -80,7 +83,8 @@ class Released:
         left = request.picture('front_left')
         size = model_size(left.width, left.height)
         decoding = 'drawn at temperature 0.7, the default of its server'
-        return Message(text, (('front_left', *size),), False, decoding)
+        lag = 0.5 * (len(self._lines) - len(shown))
+        return Message(text, (('front_left', *size),), False, decoding, lag, 'rear axle')
 
 
 def our_message(dialect: Dialect, query: Query) -> Message:
@@ -89,4 +93,5 @@ def our_message(dialect: Dialect, query: Query) -> Message:
     for camera, image in zip(dialect.cameras, query.images, strict=True):
         small = resize_as_trained(image.pixels, query.filter_name, query.most_pixels)
         pictures.append((camera, *model_size(*small.size)))
-    return Message(query.prompt, tuple(pictures), True, 'greedy, repetition penalty 1.0')
+    decoding, point = 'greedy, repetition penalty 1.0', dialect.reference_point
+    return Message(query.prompt, tuple(pictures), True, decoding, 0.0, point)
