@@ -156,6 +156,12 @@ def _serve_ncap(chosen: argparse.Namespace) -> int:
     return serve.run(chosen)
 
 
+def _serve_alpasim(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.alpasim import serve
+
+    return serve.run(chosen)
+
+
 def _compare_ncap(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation.ncap import compare
 
@@ -208,6 +214,12 @@ def _parser() -> argparse.ArgumentParser:
         ),
         ('card', "write a model card's tables from summaries of drives", options.add_card, _card),
         ('serve-ncap', 'serve a model to NeuroNCAP', options.add_serve_ncap, _serve_ncap),
+        (
+            'serve-alpasim',
+            'serve a model to AlpaSim',
+            options.add_serve_alpasim,
+            _serve_alpasim,
+        ),
         (
             'compare-ncap',
             'show what the released server asks, and serve-ncap',

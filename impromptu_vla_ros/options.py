@@ -318,6 +318,25 @@ def add_replay_demo(parser: argparse.ArgumentParser) -> None:
 
 def add_serve_ncap(parser: argparse.ArgumentParser) -> None:
     """Add the options of `serve-ncap`."""
+    _add_served_model(parser)
+    add = parser.add_argument
+    add('--port', type=int, default=9000, help='default 9000, as the simulator; 0: a free one')
+    add('--record', metavar='FILE.jsonl', help='write the requests, for compare-ncap')
+
+
+def add_serve_alpasim(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `serve-alpasim`."""
+    _add_served_model(parser)
+    add = parser.add_argument
+    add('--port', type=int, default=50051, help='default 50051; 0: a free one')
+    add('--mode', choices=('alpasim', 'carla'), default='alpasim', help='whose runtime asks')
+    told = 'its id of front, front_left or front_right (default: by where it looks)'
+    add('--camera', type=_pair, action='append', default=[], metavar='PART=ID', help=told)
+    told = 'simulated, between two questions to the model (default 0.5)'
+    add('--period', type=_positive, default=0.5, metavar='S', help=told)
+
+
+def _add_served_model(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     told = 'chat_server, kinematic, nano, onnx, recorded or transformers (default)'
     add('--model', default='transformers', help=told)
@@ -327,8 +346,6 @@ def add_serve_ncap(parser: argparse.ArgumentParser) -> None:
     add('--timeout', type=_positive, default=120.0, metavar='S', help='of an answer (default 120)')
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
     add('--host', default='127.0.0.1', help='address to listen at (default 127.0.0.1)')
-    add('--port', type=int, default=9000, help='default 9000, as the simulator; 0: a free one')
-    add('--record', metavar='FILE.jsonl', help='write the requests, for compare-ncap')
 
 
 def add_compare_ncap(parser: argparse.ArgumentParser) -> None:
