@@ -36,10 +36,7 @@ from impromptu_vla_ros.evaluation.ask_sources import (
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.run import model_options
 from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
-from impromptu_vla_ros.models import Model, ModelError, create_model, respond
-
-# Who can answer in words; the others only know trajectories.
-ANSWERERS = ('chat_server', 'onnx', 'transformers')
+from impromptu_vla_ros.models import IN_WORDS, Model, ModelError, create_model, respond
 
 
 @dataclass(frozen=True)
@@ -156,9 +153,9 @@ def told(reply: Reply) -> str:
 
 def run(arguments: Namespace) -> int:
     """Ask as the command line says; return 0, or 1 if nothing could be asked."""
-    if arguments.model not in ANSWERERS:
+    if arguments.model not in IN_WORDS:
         raise ModelError(
-            f'model {arguments.model!r} answers no questions: one of {", ".join(ANSWERERS)}'
+            f'model {arguments.model!r} answers no questions: one of {", ".join(IN_WORDS)}'
         )
     given = _situation(arguments)
     source = Path(arguments.source).expanduser()
