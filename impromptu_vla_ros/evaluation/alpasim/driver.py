@@ -63,7 +63,7 @@ def alpasim_driver(
             names = matched(mounted, dialect.cameras, cameras)
             for camera in mounted:
                 if camera.name in names.values() and not abs(camera.fov - TRAINED_FOV) < 15.0:
-                    LOG.warning('%s is not as wide as in training, 70°', camera)
+                    LOG.warning('%s is %.0f° wide, 70° in training', camera.name, camera.fov)
             sessions[session.uuid] = Session(dialect, model, names, period, lock)
 
         def on_session_close(self, session: Any) -> None:

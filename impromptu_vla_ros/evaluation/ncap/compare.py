@@ -124,7 +124,8 @@ def counts(compared: Sequence[Compared]) -> dict[str, int]:
     """Return in how many requests each kind of fact differs, most frequent first."""
     kinds: Counter[str] = Counter()
     for each in compared:
-        kinds.update({re.sub(r' at t-.*', ', any state', name) for name in each.differences})
+        names = [re.sub(r' at t-.*', ', any state', name) for name in each.differences]
+        kinds.update(dict.fromkeys(names, 1))
     return dict(kinds.most_common())
 
 
