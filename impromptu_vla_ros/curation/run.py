@@ -18,11 +18,10 @@ from impromptu_vla_ros.curation.order import Order, Piece, pieces, training_dial
 from impromptu_vla_ros.curation.ray_workers import made_by_ray
 from impromptu_vla_ros.curation.store import Store, write
 from impromptu_vla_ros.curation.workers import made_here
-from impromptu_vla_ros.evaluation.ask import ANSWERERS
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.run import model_options
 from impromptu_vla_ros.evaluation.topics import BagError
-from impromptu_vla_ros.models import ModelError
+from impromptu_vla_ros.models import IN_WORDS, ModelError
 
 
 def run(chosen: Namespace) -> int:
@@ -67,9 +66,9 @@ def make_missing(
 
 def _order(chosen: Namespace, unread: dict[str, str]) -> Order:
     """Return what is asked for; recordings that cannot be opened are told of in `unread`."""
-    if chosen.model and chosen.model not in ANSWERERS:
+    if chosen.model and chosen.model not in IN_WORDS:
         raise ModelError(
-            f'--model {chosen.model} answers no questions: one of {", ".join(ANSWERERS)}, or none'
+            f'--model {chosen.model} answers no questions: one of {", ".join(IN_WORDS)}, or none'
         )
     shared: set[str] | None = None
     for path in chosen.bags:

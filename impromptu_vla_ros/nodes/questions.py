@@ -89,8 +89,8 @@ class Questions:
         self._waiting: deque[Wanted] = deque()
         self._asked: tuple[Wanted, Query] | None = None
         self._turn, self._tries, self._due = 0, 0, monotonic()
-        self._why, self._decision = '', None
-        self._decision: SpeedPath | None
+        self._why = ''
+        self._decision: SpeedPath | None = None
         self._publisher = node.create_publisher(QuestionAnswer, '~/output/answers', 10)
         self._service = LaterService(node, Ask, '~/ask', self._on_ask)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
