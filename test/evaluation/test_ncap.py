@@ -2,6 +2,7 @@
 """NeuroNCAP's contract, over HTTP as the simulator speaks it."""
 
 import base64
+import io
 import json
 import math
 import socket
@@ -11,6 +12,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from chat_stand_in import StandIn, straight
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ncap_client import (
@@ -33,6 +35,7 @@ from impromptu_vla_ros.evaluation.ncap import http_server
 from impromptu_vla_ros.evaluation.ncap.request import read_request
 from impromptu_vla_ros.evaluation.ncap.scenes import LIDAR, requests_along
 from impromptu_vla_ros.models import ModelError
+from impromptu_vla_ros.models.chat_server import ChatServerModel
 
 NUSCENES = DIALECTS['nuscenes']
 ZEROS = [[0.0, 0.0]] * 6
@@ -202,6 +205,23 @@ def test_a_model_that_hangs_costs_a_stop_and_not_the_run():
         while client.infer(asked(2))['kind'] != 'plan' and time.monotonic() < deadline:
             pass
         assert client.infer(asked(3))['kind'] == 'plan'
+
+
+def test_a_chat_server_gets_the_small_picture_at_its_mark():
+    server = StandIn(text=straight())
+    try:
+        with serving(ChatServerModel(server.url)) as client:
+            whole = np.zeros((900, 1600, 3), np.uint8)
+            answer = client.infer(with_pictures(ego_request(), whole))
+        (question,) = server.questions
+    finally:
+        server.close()
+    assert answer['kind'] == 'plan' and answer['trajectory'][-1] == [30.0, 0.0]
+    before, picture, behind = question['messages'][1]['content']
+    assert before['text'].endswith(' of a vehicle ') and behind['text'].startswith('. Your task')
+    data = base64.b64decode(picture['image_url']['url'].partition(',')[2])
+    assert Image.open(io.BytesIO(data)).size == (682, 384)
+    assert question['temperature'] == 0.0 and question['repetition_penalty'] == 1.0
 
 
 WRONG = {

@@ -130,7 +130,8 @@ class Session:
     def _ask(self, now: int) -> None:
         query = self._planner.ask(now)
         if isinstance(query, NotReady):
-            self._reason = str(query)
+            # That there is no newer picture says nothing against the answer to the last one.
+            self._reason = self._reason if query.reason == 'used' else str(query)
             return
         self._asked = now
         try:
