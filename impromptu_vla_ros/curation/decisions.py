@@ -51,7 +51,7 @@ def _decision(path: Path, name: str, row: object) -> Decision:
     if not isinstance(row, dict) or not set(row) <= {'accept', 'category'}:
         raise InputError(f'{path}: {name} decides {row!r}, not "accept" and "category"')
     accept, category = row.get('accept'), row.get('category')
-    if accept not in (True, False, None) or isinstance(accept, int) and accept not in (0, 1):
+    if accept is not None and not isinstance(accept, bool):
         raise InputError(f'{path}: {name} has accept {accept!r}: true or false')
     if category is not None and category not in ('', *CATEGORIES):
         raise InputError(f'{path}: {name} is of {category!r}: one of {", ".join(CATEGORIES)}, ""')

@@ -34,7 +34,7 @@ button, select { font: inherit; padding: 4px 12px; border-radius: 8px; color: va
 
 # What is decided stays in the browser until it is saved.
 _SCRIPT = """
-const key = 'curation ' + document.title;
+const key = 'curation ' + location.pathname;
 const given = JSON.parse(document.getElementById('decisions').textContent);
 let kept = {};
 try { kept = JSON.parse(localStorage.getItem(key)) || {}; } catch { kept = {}; }
