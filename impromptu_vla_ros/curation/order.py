@@ -15,10 +15,12 @@ from impromptu_vla_ros.core.dialects import DIALECTS, Dialect, DialectError
 from impromptu_vla_ros.core.structs import NANOSECONDS
 from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.evaluation.bag import SUFFIXES, Bag
-from impromptu_vla_ros.evaluation.topics import CAMERAS
+from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
 
 # A piece is what was received in so many seconds: an hour is 60 of them, for as many workers.
 PIECE = 60.0
+# More pieces than of a week are not driven at a stretch: a receive time is of another clock.
+MOST_PIECES = 10_080
 # Changes with what pieces hold: those of another version are made anew.
 VERSION = 1
 
@@ -89,6 +91,12 @@ def pieces(bag: Bag, order: Order) -> list[Piece]:
     bag.require([*order.dialect.cameras, 'odometry'])
     first, last = bag.span
     length = round(PIECE * NANOSECONDS)
+    numbers = range(first // length, (last - 1) // length + 1)
+    if len(numbers) > MOST_PIECES:
+        raise BagError(
+            f'{bag.path} was received in {(last - first) / NANOSECONDS / 86400:.0f} days: one of '
+            'its receive times is wrong; cut it there'
+        )
     recording, mark = named(bag.path), _mark(bag.path, order)
     return [
         Piece(
@@ -98,7 +106,7 @@ def pieces(bag: Bag, order: Order) -> list[Piece]:
             number * length,
             (number + 1) * length,
         )
-        for number in range(first // length, (last - 1) // length + 1)
+        for number in numbers
     ]
 
 

@@ -27,9 +27,9 @@ class Store:
             (out / PICTURES).mkdir(exist_ok=True)
 
     def has(self, piece: Piece) -> bool:
-        """Return whether all that came of a piece is there."""
+        """Return whether all that can come of a piece is there; what ended early is tried again."""
         part = self._read(piece.name)
-        if part is None:
+        if part is None or part['error']:
             return False
         files = ((self._out / PICTURES / name, size) for name, size in part['pictures'].items())
         return all(file.is_file() and file.stat().st_size == size for file, size in files)

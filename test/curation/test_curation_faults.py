@@ -89,6 +89,24 @@ def test_a_clock_that_jumps_back_ends_a_recording_there(tmp_path, capsys):
     assert 'jumped back: cut it in two there' in why and summary['clips']['train'] == 6
 
 
+def test_a_receive_time_of_another_clock_is_one_error(tmp_path, capsys):
+    rows = [*made.drive(9.0, made.jpeg_picture), (10**18, made.ODOMETRY, made.odometry(9.1))]
+    assert curate(tmp_path / 'out', made.write(tmp_path / 'bag', rows)) == 2
+    assert 'was received in 11574 days: one of its receive times' in capsys.readouterr().err
+
+
+def test_what_is_broken_in_the_middle_is_cut_as_far_as_it_goes(tmp_path, capsys):
+    bag = circle(tmp_path / 'bag', 14.0)
+    (file,) = bag.glob('*.mcap')
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
+    file.write_bytes(data)
+    assert curate(tmp_path / 'out', bag) in (0, 1)
+    summary = read(tmp_path / 'out', 'summary.json')
+    assert summary['ended early'] or summary['skipped']
+    factory_rows(tmp_path / 'out')
+
+
 def test_a_drive_too_short_for_a_clip_says_so(tmp_path, capsys):
     bag = circle(tmp_path / 'bag', 5.0)
     assert curate(tmp_path / 'out', bag) == 1

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import recordings as made
 from chat_stand_in import StandIn
-from curated import circle, curate, factory_rows, read
+from curated import KITTI, circle, curate, factory_rows, read
 from rosbags.typesys import get_types_from_msg
 
+from impromptu_vla_ros.core.codec import encode_trajectory
 from impromptu_vla_ros.curation.categories import CHANGED_RULES
 
 # vision_msgs 4.1, the fields alone.
@@ -114,6 +115,7 @@ ANSWERS = {
     'Which one of these': CHANGED_RULES,
     'traffic light that': 'red',
     'explain the most likely reason': 'The road bends.',
+    'future waypoints': encode_trajectory(KITTI, [(k, 0.0) for k in range(1, 11)]),
 }
 
 
@@ -136,12 +138,15 @@ def server():
 def test_a_model_sees_categories_and_answers_in_the_vocabulary_or_not_at_all(
     tmp_path, server, capsys
 ):
-    given = ('--model', 'chat_server', '--url', server.url)
+    given = ('--model', 'chat_server', '--url', server.url, '--plans')
     bag = circle(tmp_path / 'bag', 9.0)
     assert curate(tmp_path / 'out', bag, *given, '--keep', 'categories') == 0
     factory_rows(tmp_path / 'out')
     summary = read(tmp_path / 'out', 'summary.json')
     assert summary['categories'] == {CHANGED_RULES: 6}
+    # It plans to be at (6, 0) after 3 s, and the car is at (23.6, 3.6).
+    (sign,) = (s for s in read(tmp_path / 'out', 'clips.json')[0]['signs'] if s['kind'] == 'plan')
+    assert sign['value'] == pytest.approx(18.0, abs=0.1)
     answers = by_clip(tmp_path / 'out')[1.6]
     assert answers['q3'][1] == 'The road bends.' and answers['q5'][1] == 'A road.'
     assert 'maintain the current speed and go straight' in answers['q3'][0]
