@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +25,47 @@ from impromptu_vla_ros.evaluation.topics import BagError
 from impromptu_vla_ros.models import IN_WORDS, ModelError
 
 
+@dataclass
+class _Told:
+    """
+    What is told of the recordings, by path: `unread` ones, and which `ended` early, and why.
+
+    `pictures` of the first camera lie in each by its index, `heard` says how many were read.
+    """
+
+    unread: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
+    pictures: dict[str, int] = field(default_factory=dict)
+    heard: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def check_whole(self) -> None:
+        """Note the recordings that a broken file hides a part of, without another word."""
+        for path, count in self.pictures.items():
+            lost = count - self.heard[path]
+            if lost > 0:
+                why = f'{lost} of {count} pictures could not be read: truncated or corrupt'
+                self.ended.setdefault(path, why)
+
+
 def run(chosen: Namespace) -> int:
     """Curate as the command line says; return 1 where no clip came of it."""
-    out = Path(chosen.out).expanduser()
+    out, told = Path(chosen.out).expanduser(), _Told()
     decided = decisions(out / FILE)
-    unread: dict[str, str] = {}
-    order = _order(chosen, unread)
-    listed = _pieces(chosen.bags, order, unread)
+    order = _order(chosen, told)
+    listed = _pieces(chosen.bags, order, told)
     store = Store(out)
     make_missing(order, listed, store, chosen.jobs, chosen.ray)
-    counts = Counter[str]()
-    skipped, errors = Counter[str](), dict[str, str]()
     wanted = Wanted(chosen.name, chosen.keep, chosen.validation, chosen.shard_clips)
-    found = _clips(store, listed, counts, skipped, errors)
+    written = write_dataset(out, _clips(store, listed, told), order.dialect, decided, wanted)
+    told.check_whole()
     summary = {
-        **write_dataset(out, found, order.dialect, decided, wanted),
+        **written,
         'recordings': sorted({piece.recording for piece in listed}),
-        'frames': counts['frames'],
-        'skipped': dict(sorted(skipped.items())),
-        'ended early': errors,
-        'unread': unread,
+        'frames': told.heard.total(),
+        'skipped': dict(sorted(told.skipped.items())),
+        'ended early': told.ended,
+        'unread': told.unread,
     }
     write(out / 'summary.json', as_json(summary))
     _say(out, summary)
@@ -64,8 +86,8 @@ def make_missing(
             store.put(made)
 
 
-def _order(chosen: Namespace, unread: dict[str, str]) -> Order:
-    """Return what is asked for; recordings that cannot be opened are told of in `unread`."""
+def _order(chosen: Namespace, told: _Told) -> Order:
+    """Return what is asked for; note the recordings that cannot be opened."""
     if chosen.model and chosen.model not in IN_WORDS:
         raise ModelError(
             f'--model {chosen.model} answers no questions: one of {", ".join(IN_WORDS)}, or none'
@@ -76,9 +98,9 @@ def _order(chosen: Namespace, unread: dict[str, str]) -> Order:
             with Bag(path, dict(chosen.topic), chosen.base_frame) as bag:
                 shared = set(bag.parts) if shared is None else shared & set(bag.parts)
         except BagError as error:
-            unread[path] = str(error)
+            told.unread[path] = str(error)
     if shared is None:
-        raise BagError(next(iter(unread.values())))
+        raise BagError(next(iter(told.unread.values())))
     names = ('url', 'flavour', 'timeout', 'most_tokens')
     served = {name: getattr(chosen, name) for name in names if getattr(chosen, name)}
     options = {**model_options(chosen), **served} if chosen.model else {}
@@ -94,36 +116,32 @@ def _order(chosen: Namespace, unread: dict[str, str]) -> Order:
     )
 
 
-def _pieces(paths: Sequence[str], order: Order, unread: dict[str, str]) -> list[Piece]:
+def _pieces(paths: Sequence[str], order: Order, told: _Told) -> list[Piece]:
     """Return the pieces of all recordings that have what is needed, each once, in order."""
     found: dict[str, Piece] = {}
     for path in paths:
-        if path in unread:
+        if path in told.unread:
             continue
         try:
             with order.open(path) as bag:
-                found.update((piece.name, piece) for piece in pieces(bag, order))
+                listed = pieces(bag, order)
+                found.update((piece.name, piece) for piece in listed)
+                told.pictures[listed[0].path] = bag.count(order.dialect.cameras[:1])
         except BagError as error:
-            unread[path] = str(error)
+            told.unread[path] = str(error)
     if not found:
-        raise BagError(next(iter(unread.values())))
+        raise BagError(next(iter(told.unread.values())))
     return sorted(found.values(), key=lambda piece: (piece.recording, piece.start, piece.name))
 
 
-def _clips(
-    store: Store,
-    listed: Sequence[Piece],
-    counts: Counter[str],
-    skipped: Counter[str],
-    errors: dict[str, str],
-) -> Iterator[dict[str, Any]]:
-    """Yield the clips of all pieces in order, and count what else they tell."""
+def _clips(store: Store, listed: Sequence[Piece], told: _Told) -> Iterator[dict[str, Any]]:
+    """Yield the clips of all pieces in order, and note what else they tell."""
     for piece in listed:
         part = store.part(piece)
-        counts['frames'] += part['frames']
-        skipped.update(part['skipped'])
+        told.heard[piece.path] += part['frames']
+        told.skipped.update(part['skipped'])
         if part['error']:
-            errors[piece.name] = part['error']
+            told.ended[piece.path] = part['error']
         yield from part['clips']
 
 

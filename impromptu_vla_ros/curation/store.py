@@ -27,7 +27,7 @@ class Store:
             (out / PICTURES).mkdir(exist_ok=True)
 
     def has(self, piece: Piece) -> bool:
-        """Return whether all that can come of a piece is there; what ended early is tried again."""
+        """Return whether all that comes of a piece is there; one that ended early is not."""
         part = self._read(piece.name)
         if part is None or part['error']:
             return False
