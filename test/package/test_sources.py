@@ -31,6 +31,7 @@ PACKAGE_OF = {
     'msgpack': None,
     'numpy': 'python3-numpy',
     'onnxscript': None,
+    'ray': None,
     'rosbags': None,
     'safetensors': None,
     'tokenizers': None,
