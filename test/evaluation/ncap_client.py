@@ -17,6 +17,7 @@ from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.evaluation.ncap.http_server import NcapServer, Runs
 from impromptu_vla_ros.evaluation.ncap.request import CAMERAS
 from impromptu_vla_ros.evaluation.ncap.run import Run
+from impromptu_vla_ros.evaluation.ncap.scenes import LIDAR
 from impromptu_vla_ros.models.kinematic import KinematicModel
 
 ALL_CAMERAS = (*CAMERAS.values(), 'CAM_BACK', 'CAM_BACK_LEFT', 'CAM_BACK_RIGHT')
@@ -104,6 +105,22 @@ def saved(pixels):
 def text(pixels, save=saved):
     """Return a picture as it stands in a request."""
     return base64.b64encode(save(pixels)).decode()
+
+
+def ego_request(step=0, speed=4.0, yaw_rate=0.0, automatic=True, x=None, canbus=()):
+    """Return a request of a car that goes along x, without pictures."""
+    changes = dict(canbus)
+    x = 0.5 * step * speed if x is None else x
+    rolling = 0.0 if automatic else 0.001
+    values = [x, 0, 0, 1, 0, 0, 0, 0, 0, 9.8, rolling, rolling, yaw_rate, speed, 0, 0]
+    return {
+        'images': {},
+        'ego2world': [[1, 0, 0, x], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+        'canbus': [changes.get(index, float(value)) for index, value in enumerate(values)],
+        'timestamp': 1_000_000_000 + 500_000 * step,
+        'command': 2,
+        'calibration': {'lidar2ego': LIDAR, 'camera2ego': {}, 'camera2image': {}},
+    }
 
 
 def with_pictures(request, pixels=None):

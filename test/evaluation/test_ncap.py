@@ -21,6 +21,7 @@ from ncap_client import (
     Named,
     Said,
     described,
+    ego_request,
     serving,
     text,
     with_pictures,
@@ -39,22 +40,6 @@ from impromptu_vla_ros.models.chat_server import ChatServerModel
 
 NUSCENES = DIALECTS['nuscenes']
 ZEROS = [[0.0, 0.0]] * 6
-
-
-def ego_request(step=0, speed=4.0, yaw_rate=0.0, automatic=True, x=None, canbus=()):
-    """Return a request of a car that goes along x, without pictures."""
-    changes = dict(canbus)
-    x = 0.5 * step * speed if x is None else x
-    rolling = 0.0 if automatic else 0.001
-    values = [x, 0, 0, 1, 0, 0, 0, 0, 0, 9.8, rolling, rolling, yaw_rate, speed, 0, 0]
-    return {
-        'images': {},
-        'ego2world': [[1, 0, 0, x], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
-        'canbus': [changes.get(index, float(value)) for index, value in enumerate(values)],
-        'timestamp': 1_000_000_000 + 500_000 * step,
-        'command': 2,
-        'calibration': {'lidar2ego': LIDAR, 'camera2ego': {}, 'camera2image': {}},
-    }
 
 
 def asked(step=0, **values):

@@ -9,8 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from ncap_client import Client, with_pictures
-from test_ncap import ego_request
+from ncap_client import Client, ego_request, with_pictures
 
 from impromptu_vla_ros import cli
 from impromptu_vla_ros.core.dialects import DIALECTS
