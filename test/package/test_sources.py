@@ -114,7 +114,7 @@ def test_pip_installs_what_the_code_imports():
         'yaml': 'PyYAML',
     }
     text = (ROOT / 'pyproject.toml').read_text()
-    listed = set(re.findall(r"'([A-Za-z][\w-]*)[<>=]=?[\d.]+[',]", text))
+    listed = set(re.findall(r"'([A-Za-z][\w-]*)(?:\[\w+\])?[<>=]=?[\d.]+[',]", text))
     names = set().union(*map(imported, MODULE.rglob('*.py')))
     needed = {pip_names.get(name, name) for name in names & (PACKAGE_OF.keys() - NOT_ON_PIP)}
     assert needed <= listed
