@@ -79,7 +79,6 @@ def _quiet(ray: Any) -> None:
 
 def _join(ray: Any, address: str, jobs: int) -> None:
     if address == LOCAL:
-        os.environ.setdefault('RAY_AUTH_MODE', 'token')
         ray.init(
             address='local',
             num_cpus=jobs,
