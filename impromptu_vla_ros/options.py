@@ -84,7 +84,8 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
     _add_topics(parser)
     add('--base-frame', default='base_link', help='child frame of the odometry')
     add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
-    add('--json', metavar='FILE', help='where the answers go as well')
+    told = 'where the answers go as well; a .jsonl goes on where it was, with data sets'
+    add('--json', metavar='FILE', help=told)
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:

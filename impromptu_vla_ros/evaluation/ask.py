@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from impromptu_vla_ros.core.question_answers import MetaPlan, Result, as_record,
 from impromptu_vla_ros.core.questions import TASKS, QuestionError, SeenObject, SpeedPath
 from impromptu_vla_ros.core.structs import InputError, Query
 from impromptu_vla_ros.dialect_choice import load_dialect
+from impromptu_vla_ros.evaluation.ask_files import Lines, write
 from impromptu_vla_ros.evaluation.ask_sources import (
     DATASETS,
     PICTURES,
@@ -44,7 +45,8 @@ class Reply:
     """
     One question and its answer in text and typed, or why there is none (`problem`).
 
-    `seconds` are since the first picture, taken at `stamp` ns; `name` is unique.
+    That may be since the model `failed`. `seconds` are since the first picture, taken at `stamp`
+    ns; `name` is unique.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Reply:
     result: Result | None = None
     took: float = math.nan
     problem: str = ''
+    failed: bool = False
 
     def record(self) -> dict[str, Any]:
         """Return the reply as JSON's kinds of values; `predict` is what `evaluate qa` reads."""
@@ -124,7 +127,8 @@ def answered(reply: Reply, model: Model, query: Query, dialect: Dialect) -> Repl
     try:
         answer = respond(model, query)
     except (InputError, ModelError) as error:
-        return replace(reply, problem=str(error))
+        failed = isinstance(error, ModelError)
+        return replace(reply, problem=str(error), failed=failed)
     result = parse_answer(reply.task, answer.text, dialect)
     took = answer.latencies['decode_images'] + answer.latencies['model']
     return replace(reply, prompt=query.prompt, text=answer.text, result=result, took=took)
@@ -163,14 +167,21 @@ def run(arguments: Namespace) -> int:
     unknown = [task for task in tasks if task not in (*TASKS, FREE)]
     if unknown:
         raise QuestionError(f'no task {unknown[0]!r}: some of {", ".join(TASKS)}, {FREE}')
+    out = Path(arguments.json).expanduser() if arguments.json else None
+    lines = Lines(out, _who(arguments)) if out and out.suffix == '.jsonl' else None
     replies = []
-    for reply in _replies(arguments, source, given, tasks):
+    for reply in _replies(arguments, source, given, tasks, lines.names if lines else ()):
         print(told(reply), flush=True)
         replies.append(reply)
-    records = [reply.record() for reply in replies]
-    if arguments.json:
-        _write(Path(arguments.json), records)
-        print(f'JSON: {arguments.json}')
+        # Where the model failed it is asked again by the next run.
+        if lines and not reply.failed:
+            lines.add(reply.record())
+    if out and not lines:
+        write(out, [reply.record() for reply in replies])
+    if out:
+        print(f'JSON: {out}' + (f' ({lines.count} were there before)' if lines else ''))
+    if lines and lines.count and not replies:
+        return 0
     if all(reply.result is None for reply in replies):
         print('impromptu-vla: nothing was asked', file=sys.stderr)
         return 1
@@ -178,8 +189,13 @@ def run(arguments: Namespace) -> int:
 
 
 def _replies(
-    arguments: Namespace, source: Path, given: Situation, tasks: Sequence[str]
+    arguments: Namespace,
+    source: Path,
+    given: Situation,
+    tasks: Sequence[str],
+    before: Collection[str],
 ) -> Iterator[Reply]:
+    """Yield the replies to all there is to ask, of a data set but those asked `before`."""
     name = source.stem
     if source.suffix.lower() in PICTURES:
         files = {'front': source, **{view: Path(file) for view, file in arguments.view}}
@@ -188,7 +204,13 @@ def _replies(
         return
     if source.suffix.lower() in DATASETS:
         found = recorded(source, Path(arguments.pictures or source.parent))
-        questions = [each for each in found if not arguments.task or each.task in tasks]
+        questions = [
+            each
+            for each in found
+            if each.name not in before and (not arguments.task or each.task in tasks)
+        ]
+        if before and not questions:
+            return
         dialect, model = _dialect(arguments, 1), _model(arguments)
         for question in tqdm(questions, desc=name, unit=' questions', disable=None):
             yield ask_recorded(model, dialect, question)
@@ -204,6 +226,12 @@ def _replies(
         model = _model(arguments)
         for moment in chain([first], seen):
             yield from ask(model, dialect, tasks, moment, name)
+
+
+def _who(arguments: Namespace) -> str:
+    """Return who answers, in words: answers of another are not gone on with."""
+    told = arguments.model, arguments.checkpoint, arguments.subfolder, arguments.dialect
+    return ' '.join(filter(None, told))
 
 
 def _times(arguments: Namespace) -> Iterator[float]:
@@ -253,10 +281,3 @@ def _object(text: str) -> SeenObject:
     except ValueError as error:
         raise QuestionError(f'--object {text!r} is not KIND,AHEAD,LEFT,SPEED') from error
     return SeenObject(kind.strip(), ahead, left, speed)
-
-
-def _write(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    try:
-        path.write_text(json.dumps(records, indent=2, allow_nan=False) + '\n', encoding='utf-8')
-    except OSError as error:
-        raise InputError(f'{path} cannot be written ({error.strerror})') from error

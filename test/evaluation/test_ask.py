@@ -182,6 +182,49 @@ def test_the_questions_of_a_data_set_are_asked_word_by_word(server, picture, tmp
     assert cli.main(['ask', str(dataset), '--model', 'chat_server']) == 2
 
 
+def test_a_run_of_a_data_set_goes_on_to_the_same_bytes(server, picture, tmp_path, capsys):
+    rows = [
+        {'id': f'{k}', 'images': [picture.name], 'messages': turn(f'<image>\nWhat is {k}?')}
+        for k in range(4)
+    ]
+    dataset, whole, cut = (tmp_path / name for name in ('q.json', 'a.jsonl', 'b.jsonl'))
+    dataset.write_text(json.dumps(rows))
+    given = '--model', 'chat_server', '--url', server.url, '--dialect', 'kitti', '--json'
+    assert cli.main(['ask', str(dataset), *given, str(whole)]) == 0
+    lines = whole.read_text().splitlines(keepends=True)
+    assert [json.loads(line)['id'] for line in lines] == ['0', '1', '2', '3']
+    # It was interrupted in the midst of its third line.
+    cut.write_text(''.join(lines[:2]) + lines[2][:30])
+    asked = len(server.questions)
+    assert cli.main(['ask', str(dataset), *given, str(cut)]) == 0
+    assert cut.read_bytes() == whole.read_bytes() and len(server.questions) == asked + 2
+    assert cli.main(['ask', str(dataset), *given, str(cut)]) == 0
+    assert len(server.questions) == asked + 2
+    capsys.readouterr()
+    # What the server failed at is asked again, and only that.
+    cut.write_text(''.join(lines[:2]))
+    server.fault = lambda handler: handler.send(500, {'error': {'message': 'busy'}})
+    assert cli.main(['ask', str(dataset), *given, str(cut)]) == 1
+    assert cut.read_text() == ''.join(lines[:2])
+    server.fault = None
+    assert cli.main(['ask', str(dataset), *given, str(cut)]) == 0
+    assert cut.read_bytes() == whole.read_bytes()
+    capsys.readouterr()
+    other = ['--checkpoint', 'another/3B_finetune']
+    assert cli.main(['ask', str(dataset), *given, str(cut), *other]) == 2
+    assert 'name another file' in capsys.readouterr().err
+    cut.write_text('[1]\n')
+    assert cli.main(['ask', str(dataset), *given, str(cut)]) == 2
+
+
+def test_a_full_disk_is_one_line(server, picture, capsys):
+    given = '--model', 'chat_server', '--url', server.url, '--dialect', 'kitti'
+    for file in ('/dev/full', str(picture.parent / 'no' / 'folder.jsonl')):
+        assert cli.main(['ask', str(picture), *given, '--task', 'q1', '--json', file]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert 'cannot be written' in line
+
+
 LIGHT = (
     "Given the provided forward-facing image <image> from a car's perspective, identify if there "
     "is a traffic light that affects the car's behavior."
