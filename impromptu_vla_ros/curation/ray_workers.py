@@ -7,13 +7,14 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from impromptu_vla_ros.curation.making import Made, make
 from impromptu_vla_ros.curation.order import Order, Piece
+from impromptu_vla_ros.curation.workers import Make
 from impromptu_vla_ros.models import ModelError
 
 LOCAL = 'local'
@@ -23,8 +24,6 @@ LOOPBACK = '127.0.0.2'
 PATIENCE = 5.0
 
 _REMEDY = 'give HOST:PORT of its head, auto, or local'
-
-Make = Callable[[Order, Piece], Made]
 
 
 def made_by_ray(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -14,35 +14,54 @@ from impromptu_vla_ros.evaluation.topics import BagError
 
 # Pieces on their way to each worker: one that it makes and one that waits. They hold pictures.
 AHEAD = 2
+# So often in a row, with nothing made between, processes may be killed.
+TRIES = 3
+
+Make = Callable[[Order, Piece], Made]
 
 
-def made_here(order: Order, pieces: Sequence[Piece], jobs: int) -> Iterator[Made]:
+def made_here(
+    order: Order, pieces: Sequence[Piece], jobs: int, making: Make = make
+) -> Iterator[Made]:
     """
     Yield what comes of each piece, as it comes, made by so many processes; one makes them here.
 
-    Raise BagError where a process was killed, ModelError where the model fails.
+    What a process that was killed was at is made again. Raise BagError where that happens again
+    and again, ModelError where the model fails.
     """
     if jobs == 1:
         for piece in pieces:
-            yield make(order, piece)
+            yield making(order, piece)
         return
+    left, broken = {piece.name: piece for piece in pieces}, 0
+    while left:
+        try:
+            for made in _made_by_pool(order, list(left.values()), jobs, making):
+                del left[made.name]
+                broken = 0
+                yield made
+        except BrokenProcessPool as error:
+            broken += 1
+            if broken == TRIES:
+                raise BagError(
+                    'workers are killed again and again, for their memory perhaps: run the same '
+                    'command again with fewer --jobs; what is finished is not made again'
+                ) from error
+
+
+def _made_by_pool(
+    order: Order, pieces: Sequence[Piece], jobs: int, making: Make
+) -> Iterator[Made]:
     left, going = iter(pieces), set[Future[Made]]()
     with ProcessPoolExecutor(jobs, get_context('spawn')) as pool:
         try:
             while True:
-                for piece in left:
-                    going.add(pool.submit(make, order, piece))
-                    if len(going) >= AHEAD * jobs:
-                        break
+                while len(going) < AHEAD * jobs and (piece := next(left, None)) is not None:
+                    going.add(pool.submit(making, order, piece))
                 if not going:
                     return
                 done, going = wait(going, return_when=FIRST_COMPLETED)
                 for each in done:
                     yield each.result()
-        except BrokenProcessPool as error:
-            raise BagError(
-                'a worker was killed, for its memory perhaps: run the same command again with '
-                'fewer --jobs; what is finished is not made again'
-            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -2,13 +2,16 @@
 """What tests of curation share: the command, and what it left."""
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import recordings as made
 
 from impromptu_vla_ros import cli
 from impromptu_vla_ros.core import dialects
+from impromptu_vla_ros.curation.making import make
 from impromptu_vla_ros.curation.order import Order, pieces
 
 KITTI = dialects.DIALECTS['kitti']
@@ -70,3 +73,19 @@ def factory_rows(folder):
         assert len({row['id'] for row in rows}) == len(rows)
         found[name] = rows
     return found
+
+
+class Killed:
+    """Make pieces; whoever is the first to make the second one is killed while at it."""
+
+    def __init__(self, mark, name):
+        self.mark, self.name = str(mark), name
+
+    def __call__(self, order, piece):
+        if piece.name == self.name:
+            try:
+                os.close(os.open(self.mark, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return make(order, piece)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return make(order, piece)

@@ -2,11 +2,10 @@
 """A Ray cluster of two workers, one of which is killed: nothing is lost, and nothing differs."""
 
 import os
-import signal
 import sys
 
 import pytest
-from curated import circle, curate, everything, first_piece
+from curated import Killed, circle, curate, everything, first_piece
 
 from impromptu_vla_ros.curation import order as orders
 from impromptu_vla_ros.curation.making import make
@@ -16,22 +15,6 @@ from impromptu_vla_ros.models import ModelError
 LIBRARY = pytest.importorskip('ray.data', reason='needs the extra impromptu_vla_ros[ray]')
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-class Killed:
-    """Make pieces; whoever is the first to make the second one is killed while at it."""
-
-    def __init__(self, mark, name):
-        self.mark, self.name = str(mark), name
-
-    def __call__(self, order, piece):
-        if piece.name == self.name:
-            try:
-                os.close(os.open(self.mark, os.O_CREAT | os.O_EXCL))
-            except FileExistsError:
-                return make(order, piece)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return make(order, piece)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import recordings as made
-from curated import KITTI, circle, curate, everything, factory_rows, first_piece, read
+from curated import KITTI, Killed, circle, curate, everything, factory_rows, first_piece, read
 
 from impromptu_vla_ros.core.codec import decode_trajectory
 from impromptu_vla_ros.core.dialects import DIALECTS, DialectError
@@ -18,6 +18,7 @@ from impromptu_vla_ros.curation import order as orders
 from impromptu_vla_ros.curation.categories import CHANGED_RULES
 from impromptu_vla_ros.curation.making import make
 from impromptu_vla_ros.curation.store import Store
+from impromptu_vla_ros.curation.workers import made_here
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.training.sharegpt import dataset_turns
 
@@ -149,8 +150,18 @@ def test_cut_off_and_with_two_workers_it_makes_the_same_bytes(dataset, drive, tm
     assert everything(out) == everything(dataset)
 
 
+def test_a_process_that_is_killed_costs_its_piece_a_second_try(drive, tmp_path):
+    order, _ = first_piece(drive)
+    with order.open(str(drive)) as bag:
+        listed = orders.pieces(bag, order)
+    killed = Killed(tmp_path / 'killed', listed[1].name)
+    made = {each.name: each for each in made_here(order, listed, 2, killed)}
+    assert (tmp_path / 'killed').exists()
+    assert made == {piece.name: make(order, piece) for piece in listed}
+
+
 def test_what_is_finished_is_not_made_again(dataset, drive, tmp_path, monkeypatch):
-    monkeypatch.setattr('impromptu_vla_ros.curation.workers.make', None)
+    monkeypatch.setattr('impromptu_vla_ros.curation.run.made_here', None)
     before = everything(dataset)
     assert curate(dataset, drive) == 0
     assert everything(dataset) == before
