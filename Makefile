@@ -10,13 +10,13 @@ export PYTHON ?=
 export ROS_DISTRO ?= jazzy
 export VENV ?= $(if $(filter jazzy,$(ROS_DISTRO)),.venv,.venv-$(ROS_DISTRO))
 # Extras that `make test` installs too; `make test EXTRAS=` leaves them out.
-EXTRAS ?= torch onnx export guidance carla train
+EXTRAS ?= torch onnx export guidance carla train alpasim
 
 ENTER := . scripts/env.sh
 
 help:  ## Name the targets
 	@sed -n 's/^\([a-z -]*\):.*## /\1: /p' Makefile | column -t -s :
-	@echo 'Variables: PYTHON=python3.12  ROS_DISTRO=jazzy|kilted  VENV=folder  EXTRAS="torch onnx export guidance carla train"'
+	@echo 'Variables: PYTHON=python3.12  ROS_DISTRO=jazzy|kilted  VENV=folder  EXTRAS="torch onnx export guidance carla train alpasim"'
 
 venv build:  ## Make the virtual environment with ROS, the messages and this package in it
 	@scripts/setup.sh

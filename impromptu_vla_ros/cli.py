@@ -27,14 +27,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _known_errors() -> tuple[type[Exception], ...]:
     from impromptu_vla_ros.core.dialects import DialectError
+    from impromptu_vla_ros.core.questions import QuestionError
     from impromptu_vla_ros.core.structs import InputError
     from impromptu_vla_ros.evaluation.drive import DriveError
     from impromptu_vla_ros.evaluation.live import LiveError
+    from impromptu_vla_ros.evaluation.nuscenes.tables import NuscenesError
     from impromptu_vla_ros.evaluation.prompts import RecordError
     from impromptu_vla_ros.evaluation.topics import BagError
     from impromptu_vla_ros.models import ModelError
 
-    return BagError, DialectError, DriveError, InputError, LiveError, ModelError, RecordError
+    return (
+        BagError,
+        DialectError,
+        DriveError,
+        InputError,
+        LiveError,
+        ModelError,
+        NuscenesError,
+        QuestionError,
+        RecordError,
+    )
 
 
 # Each subcommand imports its module when it runs: --help needs none of them.
@@ -50,6 +62,22 @@ def _demo(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import demo
 
     return demo.run(chosen)
+
+
+def _ask(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation import ask
+
+    return ask.run(chosen)
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    if chosen.benchmark == 'qa':
+        from impromptu_vla_ros.evaluation import qa
+
+        return qa.run(chosen)
+    from impromptu_vla_ros.evaluation.nuscenes import run
+
+    return run.run(chosen)
 
 
 def _replay_demo(chosen: argparse.Namespace) -> int:
@@ -92,6 +120,12 @@ def _train(chosen: argparse.Namespace) -> int:
     return recipe.run(chosen)
 
 
+def _curate(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.curation import run
+
+    return run.run(chosen)
+
+
 def _calibrate(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation import calibration
 
@@ -116,6 +150,24 @@ def _drive(chosen: argparse.Namespace) -> int:
     return drive.run(chosen)
 
 
+def _serve_ncap(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.ncap import serve
+
+    return serve.run(chosen)
+
+
+def _serve_alpasim(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.alpasim import serve
+
+    return serve.run(chosen)
+
+
+def _compare_ncap(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.ncap import compare
+
+    return compare.run(chosen)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='impromptu-vla', description='Replay, score and check Impromptu VLA on ROS 2.'
@@ -123,6 +175,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     listed = (
         ('replay', 'score plans against a recorded drive', options.add_replay, _replay),
+        ('ask', 'ask about pictures or a recording in words', options.add_ask, _ask),
+        ('evaluate', 'score a model as papers do', options.add_evaluate, _evaluate),
         ('demo', 'drive a scenario over ROS 2, write a page', options.add_demo, _demo),
         (
             'replay-demo',
@@ -140,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
             _train,
         ),
         (
+            'curate',
+            'make a data set with questions and answers of recordings',
+            options.add_curate,
+            _curate,
+        ),
+        (
             'calibrate',
             "hold plans' deviations against how far off they were",
             options.add_calibrate,
@@ -153,6 +213,19 @@ def _parser() -> argparse.ArgumentParser:
             _benchmark,
         ),
         ('card', "write a model card's tables from summaries of drives", options.add_card, _card),
+        ('serve-ncap', 'serve a model to NeuroNCAP', options.add_serve_ncap, _serve_ncap),
+        (
+            'serve-alpasim',
+            'serve a model to AlpaSim',
+            options.add_serve_alpasim,
+            _serve_alpasim,
+        ),
+        (
+            'compare-ncap',
+            'show what the released server asks, and serve-ncap',
+            options.add_compare_ncap,
+            _compare_ncap,
+        ),
         (
             'check-prompts',
             'compare training records with what this package renders',

@@ -212,7 +212,8 @@ def path_message(plan: Plan) -> Any:
     )
 
 
-def _named_durations(seconds: Mapping[str, float]) -> list[Any]:
+def named_durations(seconds: Mapping[str, float]) -> list[Any]:
+    """Return seconds by name as NamedDurations."""
     from impromptu_vla_ros.msg import NamedDuration
 
     return [NamedDuration(name=n, duration=duration_message(s)) for n, s in seconds.items()]
@@ -250,8 +251,8 @@ def driving_plan_message(plan: Plan, model: str, frames: Mapping[str, int]) -> A
         dialect=plan.dialect,
         navigation_command=plan.navigation_command,
         answer=plan.answer,
-        latencies=_named_durations(plan.latencies),
-        ages=_named_durations(plan.ages),
+        latencies=named_durations(plan.latencies),
+        ages=named_durations(plan.ages),
         frames_seen=frames.get('seen', 0),
         frames_used=frames.get('used', 0),
         frames_dropped=frames.get('dropped', 0),

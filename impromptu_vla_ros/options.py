@@ -57,6 +57,68 @@ def _add_topics(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_ask(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `ask`."""
+    add = parser.add_argument
+    told = 'the front picture (.jpg, .png), a recording, or a data set of questions (.json)'
+    add('source', metavar='PICTURE|BAG|DATASET', help=told)
+    add('--task', type=_names, metavar='q1,…', help='of q1 to q7 and free (default all)')
+    add('--question', default='', metavar='TEXT', help="one's own question: task free")
+    add('--model', default='transformers', help='chat_server, onnx or transformers (default)')
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
+    add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
+    add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    told = 'another picture: front_left, front_right, back, back_left or back_right'
+    add('--view', type=_pair, action='append', default=[], metavar='CAMERA=FILE', help=told)
+    add('--pictures', metavar='DIR', help="where a data set's paths begin (default beside it)")
+    add('--time', type=_floats, metavar='S,…', help='of a recording (default: its first)')
+    add('--every', type=_positive, metavar='S', help='instead of --time')
+    add('--speed', type=float, metavar='M/S', help='q3, q6 (default: as recorded)')
+    add('--command', default='', help="q3, q6: 'turn left', … (default: as recorded)")
+    add('--decision', metavar='SPEED,PATH', help='q3 (default: what q6 is answered)')
+    objects = 'q2: metres of base_link, m/s; once for each object'
+    add('--object', action='append', default=[], metavar='KIND,AHEAD,LEFT,SPEED', help=objects)
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    told = 'where the answers go as well; a .jsonl goes on where it was, with data sets'
+    add('--json', metavar='FILE', help=told)
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`, for each benchmark its own."""
+    kinds = parser.add_subparsers(dest='benchmark', required=True, metavar='BENCHMARK')
+    _add_nuscenes(kinds.add_parser('nuscenes', help='L2 and collisions, open loop'))
+    _add_qa(kinds.add_parser('qa', help='answers to questions against the right ones'))
+
+
+def _add_qa(parser: argparse.ArgumentParser) -> None:
+    told = 'JSON or JSONL of id and predict, as `ask --json` writes it'
+    parser.add_argument('predictions', metavar='PREDICTIONS', help=told)
+    told = "the right answers: LLaMA-Factory's JSON, as `curate` writes it"
+    parser.add_argument('references', metavar='REFERENCES', help=told)
+    parser.add_argument('--out', metavar='DIR', help='default out/qa/PREDICTIONS')
+
+
+def _add_nuscenes(parser: argparse.ArgumentParser) -> None:
+    told = "the devkit's data root, the released .json, or a folder of ego motion as .csv"
+    parser.add_argument('root', metavar='ROOT', help=told)
+    add = parser.add_argument
+    add('--version', default='', metavar='NAME', help='v1.0-mini, … (default: the one there)')
+    add('--scenes', default='', metavar='NAME,…', help='or a file of names (default: all)')
+    add('--pictures', metavar='DIR', help="where the .json's paths begin (default beside it)")
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    told = 'kinematic (default), chat_server, nano, onnx, recorded or transformers'
+    add('--model', default='kinematic', help=told)
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--worst', type=int, default=12, metavar='N', help='cases on the page (default 12)')
+    add('--out', metavar='DIR', help='default out/nuscenes/ROOT; goes on where it was')
+
+
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
     source = parser.add_mutually_exclusive_group()
@@ -161,6 +223,32 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add('--writing', type=int, metavar='N', help='steps of all with words')
 
 
+def add_curate(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `curate`."""
+    add = parser.add_argument
+    add('bags', nargs='+', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
+    add('out', metavar='OUT', help='folder of the data set; what is there is not made again')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--paper-compatible', action='store_true', help='speeds of prompts know 1 s of the future')
+    add('--model', default='', help='who looks at pictures: chat_server, onnx or transformers')
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
+    add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
+    add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
+    add('--plans', action='store_true', help="compare the model's plans with the way driven")
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    keep = ('all', 'candidates', 'categories', 'accepted')
+    add('--keep', choices=keep, default='all', help='which clips are written (default all)')
+    add('--validation', type=_share, default=0.2, metavar='SHARE', help='default 0.2 of all packs')
+    add('--name', type=_name, default='impromptu', help='of the data set (default impromptu)')
+    add('--shard-clips', type=int, default=500, metavar='N', help='default 500; 0: no shards')
+    add('--jobs', type=_count, default=1, metavar='N', help='pieces at a time (default 1)')
+    add('--ray', default='', metavar='ADDRESS', help='of a Ray cluster; local: of --jobs workers')
+
+
 def add_calibrate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `calibrate`."""
     add = parser.add_argument
@@ -229,6 +317,47 @@ def add_replay_demo(parser: argparse.ArgumentParser) -> None:
     add('--recordings', metavar='DIR', help='folder of the recordings')
 
 
+def add_serve_ncap(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `serve-ncap`."""
+    _add_served_model(parser)
+    add = parser.add_argument
+    add('--port', type=int, default=9000, help='default 9000, as the simulator; 0: a free one')
+    add('--record', metavar='FILE.jsonl', help='write the requests, for compare-ncap')
+
+
+def add_serve_alpasim(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `serve-alpasim`."""
+    _add_served_model(parser)
+    add = parser.add_argument
+    add('--port', type=int, default=50051, help='default 50051; 0: a free one')
+    add('--mode', choices=('alpasim', 'carla'), default='alpasim', help='whose runtime asks')
+    told = 'its id of front, front_left or front_right (default: by where it looks)'
+    add('--camera', type=_pair, action='append', default=[], metavar='PART=ID', help=told)
+    told = 'simulated, between two questions to the model (default 0.5)'
+    add('--period', type=_positive, default=0.5, metavar='S', help=told)
+
+
+def _add_served_model(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    told = 'chat_server, kinematic, nano, onnx, recorded or transformers (default)'
+    add('--model', default='transformers', help=told)
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
+    add('--timeout', type=_positive, default=120.0, metavar='S', help='of an answer (default 120)')
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
+    add('--host', default='127.0.0.1', help='address to listen at (default 127.0.0.1)')
+
+
+def add_compare_ncap(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compare-ncap`."""
+    add = parser.add_argument
+    told = 'what serve-ncap --record wrote, or an ego scene (.csv)'
+    add('source', metavar='FILE', help=told)
+    add('--dialect', default='auto', help='a name, a .json file, or auto (default): nuscenes')
+    add('--out', metavar='DIR', default='out/compare-ncap', help='default out/compare-ncap')
+
+
 def add_check_prompts(parser: argparse.ArgumentParser) -> None:
     """Add the options of `check-prompts`."""
     parser.add_argument('files', nargs='+', type=Path, metavar='FILE')
@@ -260,6 +389,26 @@ def _floats(text: str) -> list[float]:
 def _latency(text: str) -> float:
     (value,) = _floats(text)
     return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value < 1.0:
+        raise argparse.ArgumentTypeError(f'{text} is not at least 0 and below 1')
+    return value
+
+
+def _name(text: str) -> str:
+    if not text.replace('-', '_').isidentifier():
+        raise argparse.ArgumentTypeError(f'{text!r} is not of letters, digits, - and _')
+    return text
 
 
 def _positive(text: str) -> float:

@@ -46,6 +46,11 @@ def navigation_command(route: ArrayLike, pose: Pose, speed: float) -> str:
     along = np.concatenate([[0.0], np.cumsum(lengths)])
     goal = along[here] + share[here] * lengths[here] + HORIZON * max(speed, LEAST_SPEED)
     ahead, left = (float(np.interp(goal, along, local[:, axis])) for axis in (0, 1))
+    return command_to(ahead, left)
+
+
+def command_to(ahead: float, left: float) -> str:
+    """Return the command that leads to a place, m, where the car is 6 s later."""
     if abs(left) < SIDE:
         return STRAIGHT
     turn = 'turn left' if left > 0.0 else 'turn right'

@@ -87,6 +87,10 @@ class Planner:
         self.deadline = deadline
 
     @property
+    def _level(self) -> Level:
+        return self.deadline.level if self.deadline is not None else Level(self.dialect)
+
+    @property
     def violations(self) -> tuple[str, ...]:
         """Return what the guard found in the last answer, which then is not followed."""
         return self._policy.refused
@@ -110,12 +114,13 @@ class Planner:
 
     def ask(self, now: int) -> Query | NotReady:
         """Return the question about the newest observation, once, or why there is none."""
-        level = self.deadline.level if self.deadline is not None else Level(self.dialect)
-        observation = self.buffer.take(now, level.dialect.cameras)
-        if isinstance(observation, NotReady):
-            return observation
-        query = self._query(observation, level)
-        self._question = Question(observation, query, level)
+        observation = self.buffer.take(now, self._level.dialect.cameras)
+        return observation if isinstance(observation, NotReady) else self.ask_about(observation)
+
+    def ask_about(self, observation: Observation) -> Query:
+        """Return the question about an observation that did not come by `observe`."""
+        query = self._query(observation, self._level)
+        self._question = Question(observation, query, self._level)
         self.counts['asked'] += 1
         return query
 

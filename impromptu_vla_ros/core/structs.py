@@ -9,7 +9,7 @@ planar, x forward, y left, yaw counter-clockwise in radians (REP-103); the ego's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -214,7 +214,9 @@ class Query:
     one, else 0. `template` is the form of the answer, None for a free one; `draft` guesses it, to
     be verified: it never is an answer. `window` guesses are verified per pass, 0: as the decoder
     likes. `pattern` is a regular expression (Rust's syntax) that a free answer matches if the
-    model is bound to forms; empty: any text.
+    model is bound to forms; empty: any text. `most_tokens` bound the answer where the model's own
+    bound is higher, 0: that. A model in this process asks `interrupted` between its passes, and
+    gives up where it says True.
     """
 
     stamp: int
@@ -227,6 +229,8 @@ class Query:
     most_pixels: int = 0
     window: int = 0
     pattern: str = ''
+    most_tokens: int = 0
+    interrupted: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, eq=False)

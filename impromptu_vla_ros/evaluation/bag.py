@@ -16,7 +16,13 @@ from rosbags.typesys import Stores, get_typestore
 from impromptu_vla_ros import messages
 from impromptu_vla_ros.core import camera
 from impromptu_vla_ros.core.buffer import Sample
-from impromptu_vla_ros.core.structs import NANOSECONDS, CameraImage, CameraModel, InputError
+from impromptu_vla_ros.core.structs import (
+    NANOSECONDS,
+    CameraImage,
+    CameraModel,
+    FloatArray,
+    InputError,
+)
 from impromptu_vla_ros.evaluation import topics
 from impromptu_vla_ros.evaluation.topics import BagError, Topic
 
@@ -101,14 +107,24 @@ class Bag:
         """Return how many messages these parts have together."""
         return sum(self.parts[part].count for part in parts if part in self.parts)
 
-    def messages(self, parts: Collection[str] = SAMPLES) -> Iterator[Recorded]:
-        """Yield the messages of these parts as they were received."""
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return when the first message was received, and a moment after the last one, ns."""
+        return self._reader.start_time, self._reader.end_time
+
+    def messages(
+        self,
+        parts: Collection[str] = SAMPLES,
+        start: int | None = None,
+        stop: int | None = None,
+    ) -> Iterator[Recorded]:
+        """Yield the messages of these parts as they were received, from `start` to `stop` ns."""
         part_of = {self.parts[part].name: part for part in parts if part in self.parts}
         connections = [c for c in self._reader.connections if c.topic in part_of]
         if not connections:
             return
         with self._reading():
-            for connection, time, raw in self._reader.messages(connections):
+            for connection, time, raw in self._reader.messages(connections, start, stop):
                 yield Recorded(time, part_of[connection.topic], connection.msgtype, bytes(raw))
 
     def sample(self, recorded: Recorded) -> Sample:
@@ -167,12 +183,16 @@ class Bag:
         except InputError:
             return None
         frame = self.message(picture).header.frame_id
-        found = camera.static_transform(self._edges(), self.base_frame, frame)
+        found = self.static_transform(frame)
         if found is not None:
             return CameraModel(matrix, *found, width, height), 'pose from /tf_static'
         position = [0.0, 0.0, assumed_height]
         model = camera.mounted(matrix, width, height, position, [0.0, 0.0, 0.0])
         return model, f'assumed {assumed_height:g} m above base_link, looking straight ahead'
+
+    def static_transform(self, frame: str) -> tuple[FloatArray, FloatArray] | None:
+        """Return rotation and translation that take `frame` to the base frame, None if unknown."""
+        return camera.static_transform(self._edges(), self.base_frame, frame)
 
     def _edges(self) -> dict[str, Any]:
         edges: dict[str, Any] = {}

@@ -167,7 +167,7 @@ def _gap(index: int) -> str:
 def _film(section: Section) -> str:
     if not section.pictures:
         return ''
-    frames = ''.join(_frame(picture) for picture in section.pictures)
+    frames = ''.join(frame(picture) for picture in section.pictures)
     flat = section.pictures[0].width > 2.2 * section.pictures[0].height
     few = ' few' if flat or len(section.pictures) < 3 else ''
     drawn = any(picture.planned for picture in section.pictures)
@@ -184,7 +184,9 @@ def _film(section: Section) -> str:
     )
 
 
-def _frame(picture: Picture) -> str:
+def frame(picture: Picture, said: str = '') -> str:
+    """Return a picture with its curves, and what is `said` of it: by default when, how far off."""
+    said = said or f'{picture.anchor_s:.1f} s · {show(picture.l2)} m off after 3 s'
     size = f'width="{picture.width}" height="{picture.height}"'
     marks = ''.join(
         f'<circle class="mark" cx="{u:.1f}" cy="{v:.1f}" r="3.4"/>' for u, v in picture.waypoints
@@ -198,8 +200,7 @@ def _frame(picture: Picture) -> str:
     return (
         f'<figure><svg viewBox="0 0 {picture.width} {picture.height}" role="img" '
         f'aria-label="camera picture"><image href="{picture.uri}" {size}/>{curves}</svg>'
-        f'<figcaption>{picture.anchor_s:.1f} s · {show(picture.l2)} m off after 3 s</figcaption>'
-        '</figure>'
+        f'<figcaption>{escape(said)}</figcaption></figure>'
     )
 
 

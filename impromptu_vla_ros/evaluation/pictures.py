@@ -79,6 +79,32 @@ def _spread(count: int, most: int) -> list[int]:
 def _picture(
     image: CameraImage, index: int, result: ReplayResult, score: Score, camera: CameraModel | None
 ) -> Picture:
+    plan = result.plans[image.stamp]
+    return drawn(
+        image,
+        camera,
+        result.path.future(image.stamp, FINE),
+        positions(plan, FINE),
+        positions(plan, SPACING * np.arange(1, 7)),
+        anchor_s=(score.anchors[index] - int(result.path.stamps[0])) / 1e9,
+        l2=score.plan.at([k == index for k in range(len(score.anchors))]).pointwise([3])[0],
+    )
+
+
+def drawn(
+    image: CameraImage,
+    camera: CameraModel | None,
+    driven: FloatArray,
+    planned: FloatArray,
+    marks: FloatArray,
+    anchor_s: float,
+    l2: float,
+) -> Picture:
+    """
+    Return a picture, made smaller, with paths (n, 2) in base_link where the camera is known.
+
+    NaN points are left out. Raise InputError where it cannot be decoded.
+    """
     pixels = decode(image).pixels
     small = Image.fromarray(pixels)
     width = min(WIDTH, small.width)
@@ -86,23 +112,22 @@ def _picture(
     small = small.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
     small.save(buffer, 'JPEG', quality=QUALITY, optimize=True)
-    driven, planned, waypoints = '', '', []
+    band, line, waypoints = '', '', []
     if camera is not None:
         scale = np.array([width / camera.width, height / camera.height])
-        plan = result.plans[image.stamp]
-        driven = _band(camera, result.path.future(image.stamp, FINE), scale)
-        planned = _text(_on_ground(camera, _known(positions(plan, FINE)), scale))
-        marks = _known(positions(plan, SPACING * np.arange(1, 7)))
-        spots, inside = project(camera, np.column_stack([marks, np.zeros(len(marks))]))
+        band = _band(camera, driven, scale)
+        line = _text(_on_ground(camera, _known(planned), scale))
+        known = _known(marks)
+        spots, inside = project(camera, np.column_stack([known, np.zeros(len(known))]))
         waypoints = [(float(u), float(v)) for u, v in spots[inside] * scale]
     return Picture(
-        anchor_s=(score.anchors[index] - int(result.path.stamps[0])) / 1e9,
-        l2=score.plan.at([k == index for k in range(len(score.anchors))]).pointwise([3])[0],
+        anchor_s=anchor_s,
+        l2=l2,
         jpeg=buffer.getvalue(),
         width=width,
         height=height,
-        driven=driven,
-        planned=planned,
+        driven=band,
+        planned=line,
         waypoints=tuple(waypoints),
     )
 

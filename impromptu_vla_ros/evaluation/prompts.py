@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from impromptu_vla_ros.core.dialects import DIALECTS, Dialect, dialect_to_json
 from impromptu_vla_ros.core.records import Comparison, compare
@@ -48,10 +49,7 @@ def read_records(path: Path) -> Iterator[tuple[str, str, str]]:
             answer = path.with_name(path.name.removesuffix(QUESTION_END) + ANSWER_END)
             yield path.name, path.read_text(), answer.read_text() if answer.exists() else ''
             return
-        text = path.read_text()
-        listed = text.lstrip().startswith('[')
-        rows = json.loads(text) if listed else map(json.loads, filter(None, text.splitlines()))
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows_of(path.read_text())):
             said = {turn['role']: turn['content'] for turn in row['messages']}
             yield str(row.get('id', number)), said['user'], said.get('assistant', '')
     except OSError as error:
@@ -61,6 +59,12 @@ def read_records(path: Path) -> Iterator[tuple[str, str, str]]:
             f'{path} holds no training records ({error!r}): give a JSON or JSONL file of '
             f'messages with role and content, or *{QUESTION_END}'
         ) from error
+
+
+def rows_of(text: str) -> Iterator[Any]:
+    """Yield what a list in JSON holds, or JSONL's lines; raise ValueError for neither."""
+    listed = text.lstrip().startswith('[')
+    yield from json.loads(text) if listed else map(json.loads, filter(None, text.splitlines()))
 
 
 def check_records(records: Iterator[tuple[str, str, str]], examples: int = 5) -> Check:

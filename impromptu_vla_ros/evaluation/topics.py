@@ -38,6 +38,7 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     'navigation_command': (STRING,),
     'camera_info': ('sensor_msgs/msg/CameraInfo',),
     'tf_static': ('tf2_msgs/msg/TFMessage',),
+    'detections': ('vision_msgs/msg/Detection3DArray',),
 }
 
 # Pictures that no driver looks at.
@@ -123,6 +124,8 @@ def _states(topics: Sequence[Topic], wanted: Mapping[str, str]) -> dict[str, Top
             found.setdefault('steering', topic)
         elif topic.name.endswith('/navigation_command') and topic.msgtype == STRING:
             found.setdefault('navigation_command', topic)
+        elif topic.msgtype in TYPES['detections']:
+            found.setdefault('detections', topic)
         elif topic.name.endswith('/tf_static') and topic.msgtype in TYPES['tf_static']:
             found.setdefault('tf_static', topic)
     return found

@@ -21,10 +21,16 @@ MODELS = {
     'recorded': ('recorded', 'RecordedModel'),
     'transformers': ('transformers_engine', 'transformers_model'),
 }
+# Who answers questions in words; the others know trajectories only.
+IN_WORDS = ('chat_server', 'onnx', 'transformers')
 
 
 class ModelError(RuntimeError):
     """Say why a model cannot be made or cannot answer, and what would mend it."""
+
+
+class InterruptedAnswer(ModelError):
+    """Say that an answer was given up because its query said so."""
 
 
 class Model(Protocol):

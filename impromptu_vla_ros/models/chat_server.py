@@ -90,7 +90,8 @@ class ChatServerModel:
     def answer(self, query: Query) -> Answer:
         """Return the text up to the end of its form, with `preprocess` and `server` in s."""
         started = perf_counter()
-        question = request(query, self._name, self._flavour, self._most_tokens)
+        most = min(query.most_tokens or self._most_tokens, self._most_tokens)
+        question = request(query, self._name, self._flavour, most)
         asked = perf_counter()
         path = f'{self._server.path}/chat/completions'
         reply = self._server.ask(path, question, self._seconds - (asked - started))

@@ -112,7 +112,7 @@ class Server:
             raise ModelError(f'{self.url} answers malformed JSON: {said[:80]!r}') from error
 
 
-class _TimedSocket(socket.socket):
+class TimedSocket(socket.socket):
     """
     A socket whose waits all end at `until`, in seconds of the steady clock.
 
@@ -130,7 +130,7 @@ class _TimedSocket(socket.socket):
         super().sendall(*arguments)
 
 
-class _TimedSecureSocket(_TimedSocket, ssl.SSLSocket):
+class _TimedSecureSocket(TimedSocket, ssl.SSLSocket):
     """The same, encrypted."""
 
 
@@ -139,7 +139,7 @@ class _Connection(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        self.sock = _TimedSocket(fileno=self.sock.detach())
+        self.sock = TimedSocket(fileno=self.sock.detach())
 
 
 class _SecureConnection(HTTPSConnection):

@@ -18,6 +18,7 @@ from impromptu_vla_ros.models.decoding import Engine, Guess, Limits, Written, de
 from impromptu_vla_ros.models.drafts import DraftGuess, FormGuess
 from impromptu_vla_ros.models.forms import TemplateForm, Walk
 from impromptu_vla_ros.models.grammar import Grammar
+from impromptu_vla_ros.models.interrupting import InterruptibleEngine
 from impromptu_vla_ros.models.positions import following
 from impromptu_vla_ros.models.prompting import Prompt, prepare, token_id
 from impromptu_vla_ros.models.sampling import sampled
@@ -105,7 +106,8 @@ class LocalModel:
         times = [perf_counter()]
         prompt = prepare(query, self.tokenizer)
         times.append(perf_counter())
-        features = [self.engine.encode(picture) for picture in prompt.pictures]
+        engine = self._engine_for(query)
+        features = [engine.encode(picture) for picture in prompt.pictures]
         times.append(perf_counter())
         form = self._form_of(query)
         bound = form if self.decoding.constrained else None
@@ -113,10 +115,10 @@ class LocalModel:
         headed = _headed(prompt, header)
         guess = self.guess(query, form)
         window = self._first_window(query, guess, form)
-        first = read(self.engine, headed, features, window)
+        first = read(engine, headed, features, window)
         times.append(perf_counter())
         written = decode(
-            self.engine,
+            engine,
             headed,
             first,
             window,
@@ -132,7 +134,13 @@ class LocalModel:
 
     def _limits(self, query: Query) -> Limits:
         window = query.window or self.decoding.window
-        return Limits(self._end, self.decoding.most_tokens, window)
+        most = self.decoding.most_tokens
+        return Limits(self._end, min(query.most_tokens or most, most), window)
+
+    def _engine_for(self, query: Query) -> Engine:
+        if query.interrupted is None:
+            return self.engine
+        return InterruptibleEngine(self.engine, query.interrupted)
 
     def _form_of(self, query: Query) -> TemplateForm | None:
         return self._form(query.template) if query.template is not None else None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -14,10 +15,11 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from impromptu_vla_ros import autoware_messages, messages
-from impromptu_vla_ros.core.buffer import BufferLimits, Sample
+from impromptu_vla_ros.core.buffer import BufferLimits, ObservationBuffer, Sample
 from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.deadline import deadline_of
 from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.idling import Idling
 from impromptu_vla_ros.core.planner import Planner, Vehicle
 from impromptu_vla_ros.core.policy import Policy
 from impromptu_vla_ros.core.structs import (
@@ -51,7 +53,8 @@ class Drive:
     Everything between activation and deactivation, in the executor's one thread.
 
     Stamps and ages are of the node's clock; time-outs and rates of the steady clock, whatever
-    a simulation's clock does.
+    a simulation's clock does. `when_idle` is called while the model is free; `told` is the last
+    question that was answered.
     """
 
     def __init__(
@@ -77,6 +80,9 @@ class Drive:
         self._not_ready: NotReady | None = None
         self._next_ask = 0.0
         self._changes = 0
+        self._idling = Idling(monotonic())
+        self.when_idle: Callable[[], None] | None = None
+        self.told: tuple[Query, Answer] | None = None
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         limit = parameters.model.timeout
         self._timeout = node.create_timer(limit, self._on_timeout, clock=steady)
@@ -90,6 +96,15 @@ class Drive:
         self._published: Plan | None = None
         self._inputs = open_inputs(node, dialect, parameters, self)
         self._views = Views(node, dialect.cameras, parameters)
+
+    @property
+    def buffer(self) -> ObservationBuffer:
+        """Return what was heard last."""
+        return self._planner.buffer
+
+    def idle_left(self) -> float:
+        """Return for how many seconds planning will not need the model, as far as is known."""
+        return 0.0 if self._worker.busy else self._idling.left(monotonic())
 
     def close(self) -> None:
         """Stop listening; a question that is not answered yet is forgotten."""
@@ -110,6 +125,7 @@ class Drive:
         except InputError as error:
             self._refuse(source, error)
         self._ask()
+        self._tell_idle()
 
     def on_loss(self, source: str, lost: int) -> None:
         """Count what the middleware lost."""
@@ -149,6 +165,7 @@ class Drive:
         self._pending, self._not_ready = asked, None
         self._next_ask = self._after(self._next_ask)
         self._worker.submit(asked)
+        self._idling.works(monotonic())
         self._timeout.reset()
 
     def _after(self, last: float) -> float:
@@ -162,6 +179,7 @@ class Drive:
 
     def on_outcome(self, outcome: Outcome[Query, Reply]) -> None:
         """Take what the worker made of a question, and ask the next."""
+        self._idling.rests(monotonic())
         if outcome.job is self._pending:
             self._pending = None
             self._timeout.cancel()
@@ -171,6 +189,11 @@ class Drive:
         else:
             self._refuse('answer', AnswerError('it came too late, or the clock jumped since'))
         self._ask()
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if self.when_idle is not None and not self._worker.busy:
+            self.when_idle()
 
     def _settle(self, outcome: Outcome[Query, Reply]) -> None:
         if outcome.result is None:
@@ -179,6 +202,7 @@ class Drive:
             self._refuse('picture' if picture else 'model', outcome.error)
             return
         answer = outcome.result.answer
+        self.told = outcome.job, answer
         if answer.accepted:
             self._health.passes.append(len(answer.accepted))
         try:

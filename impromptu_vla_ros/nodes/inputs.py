@@ -33,7 +33,7 @@ STATES = {
     'steering': JointState,
 }
 
-# Heard where the dialect says it.
+# Heard where the dialect says it, or questions in words do.
 NAVIGATION = 'navigation_command'
 
 # Every state counts for the history, while of pictures the newest will do: 1 s at 100 Hz.
@@ -143,7 +143,8 @@ def open_inputs(
     topics: dict[str, Mapping[str, tuple[Any, str]]] = {
         camera: _image_topics(node, camera, parameters.image_transport) for camera in cameras
     }
-    states = {**STATES, **({NAVIGATION: String} if dialect.commanded else {})}
+    said = dialect.commanded or parameters.questions.enabled
+    states = {**STATES, **({NAVIGATION: String} if said else {})}
     for source, kind in states.items():
         topics[source] = {'': (kind, node.resolve_topic_name(f'~/input/{source}'))}
     if not missing(VEHICLE_PACKAGES):

@@ -4,21 +4,15 @@
 from __future__ import annotations
 
 from impromptu_vla_ros.autoware_messages import MissingPackages
-from impromptu_vla_ros.core.codec import AnswerError, decode_trajectory
+from impromptu_vla_ros.core.codec import AnswerError
 from impromptu_vla_ros.core.dialects import Dialect, DialectError
-from impromptu_vla_ros.core.planner import Planner
-from impromptu_vla_ros.core.structs import (
-    NANOSECONDS,
-    CameraImage,
-    InputError,
-    NotReady,
-    Odometry,
-    Pose,
-    Query,
-)
+from impromptu_vla_ros.core.structs import InputError
 from impromptu_vla_ros.dialect_choice import load_dialect
-from impromptu_vla_ros.models import Model, ModelError, create_model, respond
+from impromptu_vla_ros.models import Model, ModelError, create_model
 from impromptu_vla_ros.nodes.parameters import ModelParameters, PlannerParameters
+from impromptu_vla_ros.self_test import self_test
+
+__all__ = ['checked_dialect', 'load_model', 'said', 'self_test']
 
 # Of each model what the parameters tell, by its own names for it.
 OPTIONS = {
@@ -34,9 +28,6 @@ OPTIONS = {
 }
 RENAMED = {'path': 'answers'}
 NEEDED = {'onnx': 'checkpoint', 'recorded': 'answers', 'transformers': 'checkpoint'}
-
-# Width and height of a grey picture: as large as the pictures the model is trained on.
-SIDE = 512
 
 
 def checked_dialect(parameters: PlannerParameters) -> Dialect:
@@ -70,44 +61,6 @@ def load_model(parameters: ModelParameters) -> Model:
     if needed is not None and not getattr(parameters, needed):
         raise ModelError(f'model.name:={name} needs model.{needed}, which is empty')
     return create_model(name, **{o: getattr(parameters, RENAMED.get(o, o)) for o in OPTIONS[name]})
-
-
-def self_test(model: Model, dialect: Dialect, required: bool) -> str:
-    """
-    Ask the model a known question, and return what is wrong with its answer, '' if nothing.
-
-    The answer must be a trajectory in the dialect; what it says is not judged: there is nothing
-    to see. Raises ModelError where that is `required`, and where the model cannot answer at all.
-    It warms the model up, too: the first real answer is not the slow one.
-    """
-    answer = respond(model, _grey_query(dialect))
-    try:
-        decode_trajectory(dialect, answer.text)
-    except AnswerError as error:
-        problem = (
-            f'self-test: the answer to a known question is no trajectory in dialect '
-            f'{dialect.name!r}: {error}: is it the right checkpoint, whole, and its dialect?'
-        )
-        if required:
-            raise ModelError(f'{problem} (model.self_test:=warn goes on all the same)') from error
-        return problem
-    return ''
-
-
-def _grey_query(dialect: Dialect) -> Query:
-    """Return what a car at a steady 5 m/s on a grey day would ask, full history."""
-    planner, now = Planner(dialect), 100 * NANOSECONDS
-    tenths = range(-round(10 * dialect.history) - 10, 11)
-    for tenth in tenths:
-        pose = Pose(0.5 * tenth, 0.0, 0.0)
-        planner.observe(Odometry(now + tenth * NANOSECONDS // 10, pose, 5.0, 0.0, 0.0))
-    grey = bytes([128]) * (3 * SIDE * SIDE)
-    for camera in dialect.cameras:
-        planner.observe(CameraImage(camera, now, 'rgb8', grey, SIDE, SIDE, 3 * SIDE))
-    query = planner.ask(now)
-    if isinstance(query, NotReady):
-        raise ModelError(f'dialect {dialect.name!r} can ask nothing: {query}')
-    return query
 
 
 def said(error: Exception | None) -> str:

@@ -194,6 +194,43 @@ class AutowareParameters:
 
 
 @dataclass(frozen=True)
+class QuestionParameters:
+    """What is asked in words beside planning."""
+
+    enabled: bool = setting(
+        False,
+        'Offer ~/ask, and ask `tasks`, while planning leaves the model idle.',
+        'Planning goes first, and a question is given up for it; max_rate makes pauses. For '
+        'chat_server, onnx and transformers.',
+    )
+    rate: float = setting(
+        0.0,
+        'Most of `tasks` a second, in turn, for ~/output/answers; 0: only what ~/ask asks.',
+        'Scenes change slower than plans must.',
+        unit='Hz',
+        limits=(0.0, 10.0),
+    )
+    tasks: tuple[str, ...] = setting(
+        ('q4', 'q6', 'q1'),
+        'What is asked in turn: q1 road users, q3 reason of the last q6, q4 light, q5 scene, '
+        'q6 plan.',
+        choices=('q1', 'q3', 'q4', 'q5', 'q6'),
+    )
+    most_tokens: int = setting(
+        96,
+        'Longest answer to a question.',
+        'A scene in two sentences; every token is a pass, after which planning may interrupt.',
+        limits=(1, 1024),
+    )
+    timeout: float = setting(
+        10.0,
+        'A question of ~/ask that names no time-out fails after this long (steady clock).',
+        unit='s',
+        limits=(0.05, 3600.0),
+    )
+
+
+@dataclass(frozen=True)
 class DebugParameters:
     """What is published for people."""
 
@@ -276,6 +313,7 @@ class PlannerParameters:
     confidence: Confidence = _group(Confidence)
     deadline: Allowance = _group(Allowance)
     autoware: AutowareParameters = _group(AutowareParameters)
+    questions: QuestionParameters = _group(QuestionParameters)
     autostart: bool = setting(
         False,
         'Configure and activate at once, without a lifecycle manager.',

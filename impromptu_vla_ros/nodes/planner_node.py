@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -16,15 +17,16 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.core.structs import Query
+from impromptu_vla_ros.core.structs import Answer, Query
 from impromptu_vla_ros.images import decode
-from impromptu_vla_ros.models import Model, respond
+from impromptu_vla_ros.models import IN_WORDS, Model, ModelError, respond
 from impromptu_vla_ros.nodes import health, loading
 from impromptu_vla_ros.nodes.declaring import ParameterError, declare
 from impromptu_vla_ros.nodes.drive import Drive, Reply
 from impromptu_vla_ros.nodes.host import Host
 from impromptu_vla_ros.nodes.outputs import Outputs
 from impromptu_vla_ros.nodes.running import executor_of, until_signalled
+from impromptu_vla_ros.nodes.sharing import Beside
 from impromptu_vla_ros.nodes.worker import Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -36,12 +38,14 @@ class Loaded:
     What configuring made, until cleanup.
 
     `tested` tells of the self-test, `problem` what is wrong with the answer, if something is.
+    `beside` is who answers questions in words, None where nobody may ask.
     """
 
     dialect: Dialect
     worker: Worker[Query, Reply]
     tested: str
     problem: str
+    beside: tuple[Beside, Worker[Query, Answer]] | None
 
 
 class PlannerNode(LifecycleNode):
@@ -60,11 +64,13 @@ class PlannerNode(LifecycleNode):
         self._model = type(model).__name__ if model else self.parameters.model.name
         self._loaded: Loaded | None = None
         self._drive: Drive | None = None
+        self._questions: Any = None
         self._failed = ''
         self._host = Host()
         self._outputs = Outputs(self, self.parameters, self._model)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._answered = self.create_guard_condition(self._on_answered)
+        self._answered_beside = self.create_guard_condition(self._on_answered_beside)
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def start(self) -> None:
@@ -85,6 +91,7 @@ class PlannerNode(LifecycleNode):
             self._outputs.autoware.open()
             dialect = loading.checked_dialect(self.parameters)
             model = self._given or loading.load_model(self.parameters.model)
+            beside = self._beside()
             tested, problem = 'not made: it answers for stamps that it knows only', ''
             if not self._given and self._model != 'recorded':
                 required = self.parameters.model.self_test == 'required'
@@ -96,8 +103,12 @@ class PlannerNode(LifecycleNode):
             self._report()
             return FAILURE
         self._failed = ''
-        work = _work(model, self._outputs.draws)
-        self._loaded = Loaded(dialect, Worker(work, self._answered.trigger), tested, problem)
+        aside = None
+        if beside is not None:
+            model = beside.first(model)
+            aside = beside, Worker(partial(respond, beside), self._answered_beside.trigger)
+        worker = Worker(_work(model, self._outputs.draws), self._answered.trigger)
+        self._loaded = Loaded(dialect, worker, tested, problem, aside)
         if problem:
             self.get_logger().warning(problem)
         self.get_logger().info(
@@ -113,6 +124,12 @@ class PlannerNode(LifecycleNode):
         dialect, worker = self._loaded.dialect, self._loaded.worker
         self._outputs.open(dialect.cameras[0])
         self._drive = Drive(self, self.parameters, dialect, worker, self._outputs)
+        if self._loaded.beside is not None:
+            # Its messages need not be there where nobody asks.
+            from impromptu_vla_ros.nodes.questions import Questions
+
+            given = self.parameters, dialect, self._model, *self._loaded.beside, self._drive
+            self._questions = Questions(self, *given)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -135,7 +152,23 @@ class PlannerNode(LifecycleNode):
         self._free()
         return SUCCESS
 
+    def _beside(self) -> Beside | None:
+        """Return who answers questions in words; raise ModelError where the model cannot."""
+        if not self.parameters.questions.enabled:
+            return None
+        if self._given is None and self._model not in IN_WORDS:
+            raise ModelError(
+                f'model.name:={self._model} answers no questions in words: set questions.enabled '
+                f'to false, or model.name to one of {", ".join(IN_WORDS)}'
+            )
+        # A server answers several at once, so it has a connection for each.
+        served = self._given is None and self._model == 'chat_server'
+        return Beside(loading.load_model(self.parameters.model) if served else None)
+
     def _stop(self) -> None:
+        questions, self._questions = self._questions, None
+        if questions is not None:
+            questions.close()
         drive, self._drive = self._drive, None
         if drive is not None:
             drive.close()
@@ -145,12 +178,21 @@ class PlannerNode(LifecycleNode):
         self._stop()
         self._outputs.autoware.close()
         loaded, self._loaded = self._loaded, None
-        return loaded is None or loaded.worker.close()
+        if loaded is None:
+            return True
+        beside = loaded.beside is None or loaded.beside[1].close()
+        return loaded.worker.close() and beside
 
     def _on_answered(self) -> None:
         outcome = self._loaded.worker.take() if self._loaded is not None else None
         if outcome is not None and self._drive is not None:
             self._drive.on_outcome(outcome)
+
+    def _on_answered_beside(self) -> None:
+        if self._questions is not None:
+            self._questions.on_answered()
+        elif self._loaded is not None and self._loaded.beside is not None:
+            self._loaded.beside[1].take()
 
     def _report(self) -> None:
         stamp = self.get_clock().now().to_msg()
@@ -169,6 +211,7 @@ class PlannerNode(LifecycleNode):
         if self._loaded is not None and self._loaded.problem:
             found.append((health.WARN, self._loaded.problem))
         rest = self._drive.statuses() if self._drive is not None else []
+        rest += [self._questions.status()] if self._questions is not None else []
         host = health.status('host', *self._host.look())
         return [health.status('state', found, about), *rest, host]
 

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from impromptu_vla_ros.evaluation.prompts import RecordError
+from impromptu_vla_ros.evaluation.prompts import RecordError, rows_of
 from impromptu_vla_ros.models.chat import IMAGE_MARK, SYSTEM
 from impromptu_vla_ros.training.turns import HELD, Turn, Turns
 
@@ -44,10 +43,7 @@ def dataset_turns(path: Path, pictures: Path | None = None) -> Turns:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    text = path.read_text(encoding='utf-8')
-    listed = text.lstrip().startswith('[')
-    rows = json.loads(text) if listed else map(json.loads, filter(None, text.splitlines()))
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows_of(path.read_text(encoding='utf-8'))):
         yield str(row.get('id', number)), row
 
 

@@ -9,6 +9,7 @@ from impromptu_vla_ros.evaluation.provisions import Wanted, check_provisions
 from impromptu_vla_ros.models import ModelError, create_model, nano
 from impromptu_vla_ros.nodes import loading
 from impromptu_vla_ros.nodes.parameters import ModelParameters, PlannerParameters
+from impromptu_vla_ros.self_test import grey_query
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_it_passes_the_self_test_in_its_dialect_where_bound_to_the_form(boxed):
     assert dialect == DIALECTS['nano']
     model = loading.load_model(parameters.model)
     assert loading.self_test(model, dialect, required=True) == ''
-    answer = model.answer(loading._grey_query(dialect))
+    answer = model.answer(grey_query(dialect))
     assert {'preprocess', 'encode', 'prefill', 'decode'} <= set(answer.latencies)
 
 

@@ -25,11 +25,13 @@ PACKAGE_OF = {
     'autoware_vehicle_msgs': None,
     'av': None,
     'carla': None,
+    'carla_driver_interface': None,
     'carla_msgs': None,
     'cv_bridge': None,
     'msgpack': None,
     'numpy': 'python3-numpy',
     'onnxscript': None,
+    'ray': None,
     'rosbags': None,
     'safetensors': None,
     'tokenizers': None,
@@ -106,9 +108,13 @@ def test_package_xml_declares_what_the_code_imports():
 
 
 def test_pip_installs_what_the_code_imports():
-    pip_names = {'PIL': 'Pillow', 'yaml': 'PyYAML'}
+    pip_names = {
+        'PIL': 'Pillow',
+        'carla_driver_interface': 'carla-driver-interface',
+        'yaml': 'PyYAML',
+    }
     text = (ROOT / 'pyproject.toml').read_text()
-    listed = set(re.findall(r"'([A-Za-z][\w-]*)[<>=]=?[\d.]+'", text))
+    listed = set(re.findall(r"'([A-Za-z][\w-]*)(?:\[\w+\])?[<>=]=?[\d.]+[',]", text))
     names = set().union(*map(imported, MODULE.rglob('*.py')))
     needed = {pip_names.get(name, name) for name in names & (PACKAGE_OF.keys() - NOT_ON_PIP)}
     assert needed <= listed

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 TEST = Path(__file__).resolve().parent.parent
-for folder in ('core', 'nodes', 'soak'):
+for folder in ('core', 'evaluation', 'nodes', 'soak'):
     if str(TEST / folder) not in sys.path:
         sys.path.insert(0, str(TEST / folder))
 
