@@ -2,6 +2,7 @@
 """What tests of every ring share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,16 @@ def data():
     if not (folder / 'bags').is_dir():
         pytest.skip(f'no recorded driving data in {folder}: set IMPROMPTU_VLA_DATA')
     return folder
+
+
+@pytest.fixture(scope='session')
+def artefacts():
+    """Return what makes an empty folder, out/test/NAME, whose files are kept to be looked at."""
+
+    def make(name):
+        folder = Path(__file__).parents[1] / 'out' / 'test' / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    return make

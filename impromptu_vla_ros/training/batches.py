@@ -18,6 +18,7 @@ from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches, to_patches
 from impromptu_vla_ros.training.cells import TOKENS
+from impromptu_vla_ros.training.counting import counted
 from impromptu_vla_ros.training.examples import (
     SPEED,
     Dropout,
@@ -34,6 +35,8 @@ from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive
 HAPPENING = 2.0, 10.0
 # Of a history that stays as it was.
 STAYS = Dropout(0.0, 0.0, 0.0, 0.0)
+# A lesson, its picture and who is near.
+Lesson = tuple[Example, NDArray[np.uint8], NDArray[np.float32]]
 # Width and height of a lesson's picture where it has none.
 BLANK = 252, 140
 
@@ -121,11 +124,11 @@ def split(drives: Sequence[Drive], share: float, dialect: Dialect) -> tuple[Pool
 
 
 class Form(Enum):
-    """How much of a lesson's words is read: all, what matters, that without points, nothing."""
+    """How much of a lesson is read: all, what matters, that without a picture, the picture."""
 
     WHOLE = 'whole'
     CUT = 'cut'
-    ASKED = 'asked'
+    COUNTED = 'counted'
     SEEN = 'seen'
 
 
@@ -144,6 +147,23 @@ def make_batch(
     Without a `dropout` they are as they were recorded, to be looked at rather than learned.
     """
     lessons = [_lesson(random, pool, dialect, int(number), dropout) for number in numbers]
+    return _batch(lessons, dialect, tokenizer, form)
+
+
+def make_counted(
+    random: np.random.Generator, dialect: Dialect, count: int, tokenizer: Any
+) -> Batch:
+    """Return lessons of numbers alone."""
+    grey = np.zeros((BLANK[1], BLANK[0], 3), np.uint8)
+    nobody = np.zeros(TOKENS, np.float32)
+    lessons = [
+        (example(random, dialect, *counted(random, dialect), STAYS), grey, nobody)
+        for _ in range(count)
+    ]
+    return _batch(lessons, dialect, tokenizer, Form.COUNTED)
+
+
+def _batch(lessons: Sequence[Lesson], dialect: Dialect, tokenizer: Any, form: Form) -> Batch:
     pictures = [
         to_patches(pixels, dialect.image_filter, dialect.most_pixels) for _, pixels, _ in lessons
     ]
@@ -166,7 +186,7 @@ def _lesson(
     dialect: Dialect,
     number: int,
     dropout: Dropout | None,
-) -> tuple[Example, NDArray[np.uint8], NDArray[np.float32]]:
+) -> Lesson:
     which, place = (int(each) for each in pool.index[number])
     drive = pool.drives[which]
     picture = int(drive.picture[place])
@@ -192,18 +212,7 @@ def _row(tokenizer: Any, lesson: Example, picture: Patches, form: Form) -> Row:
     if form is Form.SEEN:
         none = np.zeros((4, 0), np.int64)
         return Row(none[0], none[1:], np.zeros(0, np.float32), 0, none[0])
-    whole = row(tokenizer, lesson, picture, form is Form.WHOLE)
-    if form is not Form.ASKED:
-        return whole
-    # Up to where the points would begin.
-    end = whole.asked + 1
-    return Row(
-        whole.ids[:end],
-        whole.positions[:, :end],
-        whole.weights[:end],
-        whole.asked,
-        whole.written[:end],
-    )
+    return row(tokenizer, lesson, picture, form is Form.WHOLE, form is not Form.COUNTED)
 
 
 def _filled(

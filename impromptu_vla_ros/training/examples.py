@@ -141,13 +141,13 @@ def told(states: Sequence[PromptState], command: str) -> FloatArray:
     return np.array([*np.nan_to_num(signals), *before.ravel(), *known, *which, speed, 1.0])
 
 
-def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool) -> Row:
+def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool, seen: bool = True) -> Row:
     """
     Return the tokens of one lesson, whole or cut.
 
     Of a cut one all words but picture, newest state, command and points are left out, and their
     positions stay free: what is learned of numbers and pictures holds between them too, and
-    costs a third.
+    costs a third. The picture is too if it is not `seen`.
     """
     prompt = tokenized(lesson.prompt, [picture], tokenizer)
     listed = lesson.answer.index(codec.POINT_FORMAT) + len(codec.POINT_FORMAT)
@@ -169,7 +169,7 @@ def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool) -> Row:
         return Row(ids, positions, weights, asked, written)
     newest = lesson.prompt[lesson.prompt.rindex(NEWEST) :]
     first = begin - len(_encoded(tokenizer, newest)) - len(_encoded(tokenizer, TURN))
-    kept = ids == token_id(tokenizer, IMAGE_PAD)
+    kept = (ids == token_id(tokenizer, IMAGE_PAD)) & seen
     kept[first:] = True
     # The header's last token stays, for the first point to follow.
     kept[begin:asked] = False

@@ -28,6 +28,8 @@ from impromptu_vla_ros.training.tower import features
 
 # How far off a waypoint usually is if nothing changes, m per s ahead.
 USUAL = 1.0
+# Of about what size waypoints are, m.
+SIZE = 20.0, 5.0
 # How much it counts where somebody is, and how far, beside the waypoints.
 NEAR = 0.3
 # Distances are told as logarithms, in units of this, m.
@@ -71,9 +73,15 @@ class Look:
         self._told = torch.from_numpy(batch.told).float()
         self._points = torch.from_numpy(batch.points).float()
         self._near = torch.from_numpy(batch.near)
-        values = torch.from_numpy(batch.values)
+
+    @cached_property
+    def seen(self) -> Any:
+        """Return the features (b, tokens, hidden) of the pictures."""
+        import torch
+
+        values = torch.from_numpy(self._batch.values)
         with torch.set_grad_enabled(self.learns and torch.is_grad_enabled()):
-            self.seen = features(network.model.visual, values, batch.grid)
+            return features(self._network.model.visual, values, self._batch.grid)
 
     def loss(self) -> Any:
         """Return the loss in metres of what the features tell."""
@@ -138,8 +146,10 @@ class Reading(Look):
         ids = torch.from_numpy(batch.ids)
         embedded = model.embed_tokens(ids)
         pictured = (ids == self._network.config.image_token_id)[..., None]
+        if pictured.any():
+            embedded = embedded.masked_scatter(pictured, self.seen.to(embedded.dtype))
         found: tuple[Any, ...] = model(
-            inputs_embeds=embedded.masked_scatter(pictured, self.seen.to(embedded.dtype)),
+            inputs_embeds=embedded,
             position_ids=torch.from_numpy(batch.positions),
             use_cache=False,
             output_hidden_states=True,
@@ -153,7 +163,7 @@ class Reading(Look):
         # Halfway: the words behind can read it there.
         halfway = self.hidden[len(self.hidden) // 2]
         asked = halfway[np.arange(len(self._batch.asked)), self._batch.asked]
-        return self._laid(self._heads['state'](asked))
+        return self._metres(self._heads['state'](asked).unflatten(1, (-1, 2)))
 
     def loss(self) -> Any:
         """Return the loss in metres of what the state tells, and of what is being written."""
@@ -167,14 +177,16 @@ class Reading(Look):
         which = written >= 0
         if not which.any():
             return torch.zeros(())
-        of = written[which]
-        time = self._spacing * (of + 1.0)
-        lesson = which.nonzero()[:, 0]
-        ahead = 10.0 * self._told[lesson, SPEED] * time
-        straight = torch.stack([ahead, 0.0 * ahead], -1)
-        right = (self._points[lesson, of] - straight) / (USUAL * time)[:, None]
-        found = self._heads['written'](self.hidden[-2][which])
-        return torch.nn.functional.smooth_l1_loss(found, right, beta=0.1)
+        of, lesson = written[which], which.nonzero()[:, 0]
+        off = (
+            self._metres(self._heads['written'](self.hidden[-2][which])) - self._points[lesson, of]
+        )
+        off = off / (USUAL * self._spacing * (of + 1.0))[:, None]
+        return torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
+
+    def _metres(self, found: Any) -> Any:
+        """Return waypoints (…, 2) m: what is written says nothing of the speed told."""
+        return found * found.new_tensor(SIZE)
 
     def words(self) -> Any:
         """Return the mean loss of the answers' tokens, as they weigh."""

@@ -57,7 +57,7 @@ class Recipe:
 def run(chosen: argparse.Namespace) -> int:
     """Make the model as the command line says; return the exit code."""
     plan, recipe = Plan(), Recipe()
-    for name in ('looking', 'reading', 'writing'):
+    for name in ('looking', 'counting', 'writing'):
         if (steps := getattr(chosen, name)) is not None:
             plan = replace(plan, **{name: replace(getattr(plan, name), steps=steps)})
     plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)

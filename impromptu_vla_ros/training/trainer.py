@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.training.batches import Batch, Form, Pool, make_batch
+from impromptu_vla_ros.training.batches import Batch, Form, Pool, make_batch, make_counted
 from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import Dropout
 from impromptu_vla_ros.training.halves import halve
@@ -40,13 +40,13 @@ class Plan:
     """
     What is learned one after the other.
 
-    `looking` is of the tower alone, `reading` of the language model too, both in metres;
-    `writing` is in words, beside which the metres count `metres`. The share `whole` of its steps,
-    from the first to the last, is of `whole_batch` whole prompts instead of cut ones.
+    `looking` is of the tower alone, in metres, `counting` of the language model without pictures,
+    `writing` of both, in words, beside which the metres count `metres`. The share `whole` of its
+    steps, from the first to the last, is of `whole_batch` whole prompts instead of cut ones.
     """
 
     looking: Phase = Phase(2600, 48)
-    reading: Phase = Phase(200, 32)
+    counting: Phase = Phase(400, 48)
     writing: Phase = Phase(900, 32)
     whole_batch: int = 12
     whole: tuple[float, float] = (0.1, 0.6)
@@ -58,11 +58,11 @@ class Plan:
     @property
     def steps(self) -> int:
         """Return the number of steps."""
-        return self.looking.steps + self.reading.steps + self.writing.steps
+        return self.looking.steps + self.counting.steps + self.writing.steps
 
     def phase(self, step: int) -> tuple[Phase, int]:
         """Return the phase of a step, and its number there."""
-        for phase in (self.looking, self.reading):
+        for phase in (self.looking, self.counting):
             if step < phase.steps:
                 return phase, step
             step -= phase.steps
@@ -157,17 +157,15 @@ class Learner:
         if phase is self._plan.looking:
             return {'metres': Look(*told).loss()}
         reading = Reading(*told)
-        if phase is self._plan.reading:
-            return {'metres': reading.loss()}
         return {'words': reading.words(), 'metres': self._plan.metres * reading.loss()}
 
     def _batch(self, step: int) -> Batch:
         plan, random = self._plan, np.random.default_rng([self._plan.seed, step])
         phase, number = plan.phase(step)
-        form, count = Form.ASKED, phase.batch
-        if phase is plan.looking:
-            form = Form.SEEN
-        elif phase is plan.writing:
+        if phase is plan.counting:
+            return make_counted(random, self._dialect, phase.batch, self._tokenizer)
+        form, count = Form.SEEN, phase.batch
+        if phase is plan.writing:
             done = number / phase.steps
             whole = bool(random.random() < np.interp(done, (0.0, 1.0), plan.whole))
             form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, count)
@@ -182,10 +180,14 @@ class Learner:
 
         if not len(held):
             return {}
-        random = np.random.default_rng(0)
-        numbers = random.choice(len(held), min(count, len(held)), replace=False)
-        batch = make_batch(random, held, self._dialect, numbers, None, self._tokenizer, Form.CUT)
-        spacing, phase = self._dialect.spacing, self._plan.phase(step)[0]
+        random, spacing = np.random.default_rng(0), self._dialect.spacing
+        phase = self._plan.phase(step)[0]
+        if phase is self._plan.counting:
+            batch = make_counted(random, self._dialect, count, self._tokenizer)
+        else:
+            numbers = random.choice(len(held), min(count, len(held)), replace=False)
+            told = self._dialect, numbers, None, self._tokenizer
+            batch = make_batch(random, held, *told, Form.CUT)
         with torch.no_grad():
             reading = Reading(self.network, self._heads, batch, spacing)
             if phase is self._plan.looking:

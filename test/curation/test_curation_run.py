@@ -26,9 +26,9 @@ BAGS = ('kitti_odo00', 'kitti_odo06', 'kitti_raw_queue_stop')
 
 
 @pytest.fixture(scope='module')
-def kitti(data, tmp_path_factory):
+def kitti(data, artefacts):
     """Return a data set of the three KITTI bags."""
-    out = tmp_path_factory.mktemp('kitti')
+    out = artefacts('curate')
     assert curate(out, *(data / 'bags' / name for name in BAGS)) == 0
     return out
 

@@ -100,10 +100,10 @@ def test_served_recorded_compared(tmp_path, capsys):
     assert page.count('<section>') == 3 and '<del>' in page and '<ins>' in page
 
 
-def test_a_scene_can_be_compared(data, tmp_path):
-    scene = data / 'nuscenes_mini_ego' / 'scene-1077.csv'
-    assert cli.main(['compare-ncap', str(scene), '--out', str(tmp_path)]) == 0
-    summary = json.loads((tmp_path / 'summary.json').read_text())
+def test_a_scene_can_be_compared(data, artefacts):
+    scene, out = data / 'nuscenes_mini_ego' / 'scene-1077.csv', artefacts('compare_ncap')
+    assert cli.main(['compare-ncap', str(scene), '--out', str(out)]) == 0
+    summary = json.loads((out / 'summary.json').read_text())
     assert summary['requests'] > 30
     assert summary['differences']['pictures that the model sees'] == summary['requests']
 

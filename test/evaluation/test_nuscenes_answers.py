@@ -294,6 +294,13 @@ def test_ego_scenes_are_scored_as_the_replay_scores_them(data):
     )
 
 
+def test_the_scenes_make_a_page(data, artefacts):
+    out = artefacts('evaluate_nuscenes')
+    assert command(data / 'nuscenes_mini_ego', out) == 0
+    found = json.loads((out / 'summary.json').read_text())
+    assert found['cases']['planned'] == 213 and (out / 'index.html').is_file()
+
+
 def test_a_folder_of_ego_motion_has_grey_pictures(tmp_path):
     lines = ['t_s,x_m,y_m,yaw_rad', *(f'{0.1 * k},{0.8 * k},0,0' for k in range(60))]
     (tmp_path / 'straight.csv').write_text('\n'.join(lines) + '\n')

@@ -10,9 +10,19 @@ from made_up_lessons import NANO, made_up_drive
 
 from impromptu_vla_ros.core import codec
 from impromptu_vla_ros.core.codec import PromptState
+from impromptu_vla_ros.core.motion import rollout
+from impromptu_vla_ros.core.navigation import COMMANDS
 from impromptu_vla_ros.core.records import parse_command, parse_prompt
 from impromptu_vla_ros.training import examples
-from impromptu_vla_ros.training.batches import HAPPENING, Form, make_batch, pooled, split
+from impromptu_vla_ros.training.batches import (
+    HAPPENING,
+    Form,
+    make_batch,
+    make_counted,
+    pooled,
+    split,
+)
+from impromptu_vla_ros.training.counting import counted
 from impromptu_vla_ros.training.examples import Dropout
 
 tokenizers = pytest.importorskip('tokenizers', reason='needs tokenizers')
@@ -132,6 +142,23 @@ def test_lessons_in_which_more_happens_are_drawn_more_often(pool):
     assert both.weights.min() >= HAPPENING[0] and both.weights.max() <= HAPPENING[1]
 
 
+def test_what_is_counted_goes_on_as_its_prompt_says(tokenizer):
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        prompt, answer = counted(random, NANO)
+        state = parse_prompt(prompt)[-1]
+        turn_rate = state.ay / max(state.vx, 0.01)
+        reckoned = rollout(state.vx, turn_rate, state.ax, 0.5 * np.arange(1, 7))[:, :2]
+        points = codec.decode_trajectory(NANO, answer).points
+        # As far as two decimals of speed and accelerations tell.
+        if state.vx > 0.5:
+            np.testing.assert_allclose(points, reckoned, atol=0.15)
+        assert parse_command(prompt) in COMMANDS
+    batch = make_counted(random, NANO, 3, tokenizer)
+    assert tokenizer.token_to_id('<|image_pad|>') not in batch.ids
+    assert (batch.written[np.arange(3), batch.asked] == 0).all()
+
+
 def test_the_same_seed_gives_the_same_batch(tokenizer, pool):
     first, second = (
         make_batch(np.random.default_rng(7), pool, NANO, [1, 2], Dropout(), tokenizer, Form.CUT)
@@ -145,18 +172,21 @@ def test_a_lesson_without_picture_shows_nothing(tokenizer):
     drive = made_up_drive(np.random.default_rng(1), 2)
     blind = replace(drive, jpegs=(), picture=np.array([-1, -1]), near=drive.near[:0])
     batch = make_batch(
-        np.random.default_rng(0), pooled([blind], NANO), NANO, [0, 1], None, tokenizer, Form.ASKED
+        np.random.default_rng(0), pooled([blind], NANO), NANO, [0, 1], None, tokenizer, Form.CUT
     )
     assert batch.values.shape == (2, 180, 1176)
     assert batch.told[0][7] == 1.0
     assert not batch.near.any()
 
 
-def test_what_is_asked_ends_where_the_first_point_follows(tokenizer, pool):
-    batch = make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, Form.ASKED)
-    cut = make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, Form.CUT)
-    assert batch.ids[0].tolist() == cut.ids[0][: cut.asked[0] + 1].tolist()
-    assert text_of(tokenizer, batch.ids[0][-1:]) == ']:'
+def test_what_is_counted_is_a_cut_lesson_without_its_picture(tokenizer, pool):
+    cut, alone = (
+        make_batch(np.random.default_rng(0), pool, NANO, [3], None, tokenizer, form)
+        for form in (Form.CUT, Form.COUNTED)
+    )
+    pad = tokenizer.token_to_id('<|image_pad|>')
+    assert alone.ids[0].tolist() == [each for each in cut.ids[0].tolist() if each != pad]
+    assert text_of(tokenizer, alone.ids[0][alone.asked]) == ']:'
 
 
 def test_tens_weigh_more_than_centimetres():
