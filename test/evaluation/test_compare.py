@@ -331,6 +331,9 @@ def test_drives_that_are_there_are_compared(tmp_path, capsys):
     assert summary['drives'][0]['b'] == 'hit parked at 6.0 m/s'
     html = (tmp_path / 'out' / 'index.html').read_text()
     assert html.count('<img class="drive"') == 2  # one drive has records
+    (tmp_path / 'file').write_text('')
+    code, _, said = compared(capsys, tmp_path / 'file' / 'out', *folders)
+    assert code == 2 and 'Not a directory; the same command goes on' in said
     (folders[1] / 'straight-3.json').write_text('{"case": {"scenario"')
     code, _, said = compared(capsys, tmp_path / 'out', *folders)
     assert code == 2 and 'straight-3.json is not whole' in said

@@ -90,7 +90,7 @@ def side(spec: Spec | None, text: str, work: Work, out: Path) -> Results:
 def table(found: Comparison) -> str:
     """Return the measures as lines for a terminal."""
     lines = [f'A: {found.a.name}\nB: {found.b.name}']
-    lines.append(f'{"":38}{"A":>8}{"B":>8}{"B - A":>9}  interval')
+    lines.append(f'{"":44}{"A":>8}{"B":>8}{"B - A":>9}  interval')
     for name, of in found.measures.items():
         if of.pairs:
             title, unit = TITLES[name]
@@ -100,7 +100,7 @@ def table(found: Comparison) -> str:
             )
             shown += f'  ({of.pairs} pairs)' if of.p is None else f'  ({of.pairs}, p = {of.p:.3f})'
             head = f'{title} [{unit}]' if unit else title
-            lines.append(f'{head:38}{of.a:8.3f}{of.b:8.3f}{of.difference:+9.3f}  {shown}')
+            lines.append(f'{head:44}{of.a:8.3f}{of.b:8.3f}{of.difference:+9.3f}  {shown}')
     return '\n'.join(lines)
 
 
