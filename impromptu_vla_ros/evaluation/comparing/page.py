@@ -22,7 +22,7 @@ from impromptu_vla_ros.evaluation.summary import Summary, show
 # A and B in the colours that the style sheet has.
 A, B = 'cv', 'plan'
 MORE_STYLE = """
-.film .path.a { stroke: #ffa23c; }
+.film .path.a { stroke: #ffa23c; stroke-width: 7; }
 .film .mark.a { stroke: #a85a00; }
 .legend i.path.a { background: #ffa23c; }
 .verdict { border-left: 6px solid var(--plan); }
