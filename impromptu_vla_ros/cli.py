@@ -29,6 +29,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from impromptu_vla_ros.core.dialects import DialectError
     from impromptu_vla_ros.core.questions import QuestionError
     from impromptu_vla_ros.core.structs import InputError
+    from impromptu_vla_ros.evaluation.comparing.sides import CompareError
     from impromptu_vla_ros.evaluation.drive import DriveError
     from impromptu_vla_ros.evaluation.live import LiveError
     from impromptu_vla_ros.evaluation.nuscenes.tables import NuscenesError
@@ -38,6 +39,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
 
     return (
         BagError,
+        CompareError,
         DialectError,
         DriveError,
         InputError,
@@ -102,6 +104,12 @@ def _card(chosen: argparse.Namespace) -> int:
     from impromptu_vla_ros.evaluation.driving import card
 
     return card.run(chosen)
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    from impromptu_vla_ros.evaluation.comparing import run
+
+    return run.run(chosen)
 
 
 def _export(chosen: argparse.Namespace) -> int:
@@ -186,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
         ),
         ('doctor', 'look at a bag or a running graph for faults', options.add_doctor, _doctor),
         ('drive', 'drive scenarios in closed loop, and score it', options.add_drive, _drive),
+        (
+            'compare',
+            'hold two models against each other, with a verdict',
+            options.add_compare,
+            _compare,
+        ),
         ('export', 'write a checkpoint as ONNX graphs', options.add_export, _export),
         (
             'train',

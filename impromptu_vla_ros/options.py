@@ -168,6 +168,34 @@ def add_card(parser: argparse.ArgumentParser) -> None:
     add('--out', metavar='DIR', default='out/card', help='where card.md and card.json go')
 
 
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compare`."""
+    told = 'MODEL[:CHECKPOINT][,OPTION=VALUE…][@DIALECT], or a folder of replay, drive or compare'
+    parser.add_argument('a', metavar='A', help=told)
+    parser.add_argument('b', metavar='B', help='the same of who must not be worse')
+    add = parser.add_argument
+    add('--bag', nargs='+', default=[], metavar='BAG', help='recordings to replay')
+    add('--scenario', type=_names, default=[], metavar='NAME,…', help='to drive, as `drive`')
+    add('--seed', type=_integers, default=[0], metavar='N,…', help='variations (default 0)')
+    add('--latency', type=_latency, default=0.0, metavar='S', help='of answers, in scenarios')
+    add('--world', default='kinematic', help='of scenarios: kinematic (default) or metadrive')
+    add('--jobs', type=_count, default=1, metavar='N', help='drives at a time (default 1)')
+    told = 'B fails where its difference from A is surely so, as "l2_3s > 0.1"; several may be'
+    add('--fail-if', action='append', default=[], metavar='CONDITION', help=told)
+    add('--strict', action='store_true', help='B fails, too, where that is not ruled out')
+    told = 'of a recording, drawn together (default 10); 0: whole recordings'
+    add('--block', type=_latency, default=10.0, metavar='S', help=told)
+    add('--confidence', type=_confidence, default=0.95, metavar='SHARE', help='default 0.95')
+    add('--resamples', type=_count, default=10_000, metavar='N', help='default 10000')
+    add('--chance', type=int, default=0, metavar='N', help='seed of the resamples (default 0)')
+    add('--worst', type=int, default=6, metavar='N', help='cases on the page (default 6)')
+    _add_topics(parser)
+    add('--base-frame', default='base_link', help='child frame of the odometry')
+    add('--wheelbase', type=_positive, default=2.79, help='m, for measured steering')
+    add('--camera-height', type=float, default=1.5, help='m, where no /tf_static tells it')
+    add('--out', metavar='DIR', default='out/compare', help='default out/compare; goes on there')
+
+
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
     add = parser.add_argument
@@ -402,6 +430,13 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0.0 <= value < 1.0:
         raise argparse.ArgumentTypeError(f'{text} is not at least 0 and below 1')
+    return value
+
+
+def _confidence(text: str) -> float:
+    value = float(text)
+    if not 0.5 <= value < 1.0:
+        raise argparse.ArgumentTypeError(f'{text} is not at least 0.5 and below 1')
     return value
 
 

@@ -19,6 +19,7 @@ from impromptu_vla_ros.core.planner import Planner, Vehicle
 from impromptu_vla_ros.core.structs import Answer, Query
 from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.evaluation import live
+from impromptu_vla_ros.evaluation.anchors import FILE, anchors_of, write_anchors
 from impromptu_vla_ros.evaluation.bag import SAMPLES, Bag
 from impromptu_vla_ros.evaluation.page import Section, page
 from impromptu_vla_ros.evaluation.pictures import pictures
@@ -72,10 +73,12 @@ def run(arguments: Namespace) -> int:
     on_answer = _recorder(arguments.record, options.model_options.get('path'))
     with Bag(arguments.bag, dict(arguments.topic), arguments.base_frame) as bag:
         section = evaluate(bag, options, on_answer)
-    out = Path(arguments.out or Path('out') / 'replay' / section.summary['name'])
-    title = f'{section.summary["name"]}, replayed'
+    name = section.summary['name']
+    out = Path(arguments.out or Path('out') / 'replay' / name)
+    title = f'{name}, replayed'
     lead = 'Each picture of a real recording asked for a plan; each plan against what was driven.'
     write(out, page(title, lead, [section]), section.summary)
+    write_anchors(out / FILE, anchors_of(name, arguments.model, section.result, section.score))
     if arguments.json:
         _write_json(Path(arguments.json), section.summary)
     print(table(section.summary))
@@ -90,7 +93,7 @@ def evaluate(bag: Bag, options: Options, on_answer: Any = None) -> Section:
     `on_answer` is called with each capture stamp and answer. With `options.live` the planner
     node makes the plans, and the offline replay is what they are compared with.
     """
-    name = bag.path.stem if bag.path.is_file() else bag.path.resolve().name
+    name = recording_name(bag)
     dialect = chosen_dialect(bag, options)
     if options.live:
         result, comparison = _live(bag, name, dialect, options, on_answer)
@@ -113,6 +116,11 @@ def evaluate(bag: Bag, options: Options, on_answer: Any = None) -> Section:
         notes=[bag.about['note']] if 'note' in bag.about else [],
         attribution=bag.about.get('attribution', ''),
     )
+
+
+def recording_name(bag: Bag) -> str:
+    """Return what a recording is called."""
+    return bag.path.stem if bag.path.is_file() else bag.path.resolve().name
 
 
 def chosen_dialect(bag: Bag, options: Options) -> Dialect:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`impromptu-vla compare`: two sides on the same recordings and scenarios."""
