@@ -28,11 +28,16 @@ LOOK, SAVE = 200, 100
 
 @dataclass(frozen=True)
 class Phase:
-    """So many `steps`, each of a `batch` of lessons; in the part `end` the rate goes to 0."""
+    """
+    So many `steps`, each of a `batch` of lessons.
+
+    The learning rate is `rate` of the highest one, and goes to 0 in the part `end`.
+    """
 
     steps: int
     batch: int
     end: float = 0.75
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,15 @@ class Plan:
     What is learned one after the other.
 
     `looking` is of the tower alone, in metres, `counting` of the language model without pictures,
-    `writing` of both, in words, beside which the metres count `metres`. The share `whole` of its
-    steps, from the first to the last, is of `whole_batch` whole prompts instead of cut ones.
+    `writing` of both, in words, beside which the metres count `metres`. Of its steps the share
+    `counted` goes on counting, or else it is forgotten, and of the others the share `whole`, from
+    the first to the last, is of `whole_batch` whole prompts instead of cut ones.
     """
 
     looking: Phase = Phase(2600, 48)
     counting: Phase = Phase(400, 48)
-    writing: Phase = Phase(900, 32)
+    writing: Phase = Phase(900, 32, rate=0.4)
+    counted: float = 0.2
     whole_batch: int = 12
     whole: tuple[float, float] = (0.1, 0.6)
     metres: float = 0.5
@@ -143,7 +150,7 @@ class Learner:
         sum(losses.values()).backward()
         weights = [w for part in self.parts.values() for w in part.parameters()]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        share = rate(number, phase.steps, phase.end)
+        share = phase.rate * rate(number, phase.steps, phase.end)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group['lr'] = share * group['highest']
@@ -162,7 +169,7 @@ class Learner:
     def _batch(self, step: int) -> Batch:
         plan, random = self._plan, np.random.default_rng([self._plan.seed, step])
         phase, number = plan.phase(step)
-        if phase is plan.counting:
+        if phase is plan.counting or phase is plan.writing and random.random() < plan.counted:
             return make_counted(random, self._dialect, phase.batch, self._tokenizer)
         form, count = Form.SEEN, phase.batch
         if phase is plan.writing:

@@ -360,16 +360,17 @@ def test_what_cannot_be_compared_is_said_in_one_line(bag, tmp_path, capsys, argu
     assert code == 2 and said in text and text.count('\n') == 1
 
 
-def test_dialects_are_compared_on_a_real_drive(data, tmp_path, capsys):
+def test_dialects_are_compared_on_a_real_drive(data, artefacts, capsys):
+    out = artefacts('compare')
     bag = data / 'bags' / 'kitti_raw_queue_stop'
     sides_ = ('kinematic', 'kinematic@kitti')
-    code, summary, said = compared(capsys, tmp_path, *sides_, '--bag', bag, '--block', 0.5)
+    code, summary, said = compared(capsys, out, *sides_, '--bag', bag, '--block', 0.5)
     found = summary['measures']
     assert code == 0 and f'A: kinematic\nB: {sides_[1]}' in said
     # The README's numbers of the baseline.
     assert [round(found[f'l2_{k}s']['a'], 2) for k in (1, 2, 3)] == [0.15, 0.43, 0.65]
     assert found['l2_3s']['low'] < found['l2_3s']['difference'] < found['l2_3s']['high']
-    assert '<image href="data:image/jpeg' in (tmp_path / 'index.html').read_text()
+    assert '<image href="data:image/jpeg' in (out / 'index.html').read_text()
 
 
 def test_scenarios_are_driven_once_for_the_same_side(tmp_path, capsys):
