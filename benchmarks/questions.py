@@ -82,7 +82,10 @@ def main() -> None:
     parser.add_argument('--asking', type=float, default=2.0, help='questions a second (default 2)')
     parser.add_argument('--runs', type=int, default=2, help='of each kind (default 2)')
     parser.add_argument('--out', type=Path, default=Path('out/questions.json'), metavar='FILE')
+    parser.add_argument('--quick', action='store_true', help='one run of 5 s of each kind')
     chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.seconds, chosen.runs = 5.0, 1
     rows = []
     for _ in range(chosen.runs):
         for asking in (0.0, chosen.asking):
