@@ -34,7 +34,7 @@ from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive
 # m off straight on, after the horizon, beyond which a lesson is drawn no less, or no more, often.
 HAPPENING = 2.0, 10.0
 # Of a history that stays as it was.
-STAYS = Dropout(0.0, 0.0, 0.0, 0.0)
+STAYS = Dropout(0.0, 0.0, 0.0, 0.0, 0.0)
 # A lesson, its picture and who is near.
 Lesson = tuple[Example, NDArray[np.uint8], NDArray[np.float32]]
 # Width and height of a lesson's picture where it has none.

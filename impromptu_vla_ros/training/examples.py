@@ -30,8 +30,6 @@ POINT_ENDS = ('],', ']</')
 END_WEIGHT, METRES_WEIGHT, DECIMAL_WEIGHTS = 3.0, 2.0, (1.0, 0.25)
 # Of a history whose numbers are off: by how much (standard deviation), m/s² and m per state.
 ACCELERATION_OFF, PLACE_OFF = 0.5, 0.2
-# By how much wrong points of an answer are off as well (standard deviation), m.
-POINT_OFF = 0.1
 # How many numbers `told` returns, and which of them is the speed, in 10 m/s.
 TOLD, SPEED = 17, 15
 
@@ -45,14 +43,16 @@ class Dropout:
     its numbers are off, all but the speed: a driver who goes on as he went does without eyes.
 
     In the share `misled` the first points of the answer are wrong, and what is learned are those
-    behind them. What is not sure is said to be most likely straight on, and who trusts in what he
-    said goes straight on for ever.
+    behind them; all are off by `dither` (standard deviation, m). Where nothing is sure the most
+    likely number is the one of exactly straight on, of which there are many, and who trusts in
+    what he said goes straight on for ever.
     """
 
     older: float = 0.15
     signals: float = 0.1
     wrong: float = 0.5
     misled: float = 0.4
+    dither: float = 0.06
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +100,12 @@ def example(
         states = wrong(random, states)
     prompt = codec.encode_prompt(dialect, states, command=command)
     points, numbers = codec.decode_trajectory(dialect, answer).points, told(states, command)
-    if random.random() >= dropout.misled:
-        return Example(prompt, answer, numbers, points)
-    count = int(random.integers(1, len(points)))
-    wrong_points = misled(random, points, 10.0 * numbers[SPEED] * dialect.spacing, count)
-    return Example(prompt, codec.encode_trajectory(dialect, wrong_points), numbers, points, count)
+    answered, count = points + dropout.dither * random.standard_normal(points.shape), 0
+    if random.random() < dropout.misled:
+        count = int(random.integers(1, len(points)))
+        answered = misled(random, answered, 10.0 * numbers[SPEED] * dialect.spacing, count)
+    answer = codec.encode_trajectory(dialect, answered)
+    return Example(prompt, answer, numbers, points, count)
 
 
 def wrong(random: np.random.Generator, states: Sequence[PromptState]) -> list[PromptState]:
@@ -124,7 +125,6 @@ def misled(random: np.random.Generator, points: FloatArray, step: float, count: 
     straight[:, 0] = step * np.arange(1.0, len(points) + 1.0)
     found = points.copy()
     found[:count] += random.random() * (straight - points)[:count]
-    found[:count] += POINT_OFF * random.standard_normal((count, 2))
     return found
 
 

@@ -76,7 +76,7 @@ def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path, monkeypa
 
 
 def test_where_the_line_is_becomes_where_to_go(tokenizer, pools):
-    plan = replace(SMALL, looking=trainer.Phase(60, 16))
+    plan = replace(SMALL, looking=trainer.Phase(90, 16))
     learner = trainer.Learner(plan, NANO, tokenizer, pools[0])
     steps = zip(range(plan.looking.steps), learner.batches(0))
     losses = [learner.step(step, batch)['metres'] for step, batch in steps]
