@@ -12,8 +12,8 @@ def halve(modules: Iterable[Any]) -> None:
     """
     Let all linear layers of some modules multiply in bfloat16, where the processor does.
 
-    They take a third of the time then, and a step of training six tenths. Autocast would turn all that lies
-    between them into bfloat16 too, which on a CPU takes as long as it saves.
+    They take a third of the time then, and a step of training six tenths. Autocast would turn all
+    that lies between them into bfloat16 too, which on a CPU takes as long as it saves.
     """
     import torch
 
