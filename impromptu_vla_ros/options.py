@@ -45,6 +45,15 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
 
 
+def _add_worded_model(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _add_model_options(parser)
+    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
+    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
+    add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
+    add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
+
+
 def _add_topics(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--topic',
@@ -65,11 +74,7 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
     add('--task', type=_names, metavar='q1,…', help='of q1 to q7 and free (default all)')
     add('--question', default='', metavar='TEXT', help="one's own question: task free")
     add('--model', default='transformers', help='chat_server, onnx or transformers (default)')
-    _add_model_options(parser)
-    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
-    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
-    add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
-    add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
+    _add_worded_model(parser)
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
     told = 'another picture: front_left, front_right, back, back_left or back_right'
     add('--view', type=_pair, action='append', default=[], metavar='CAMERA=FILE', help=told)
@@ -259,11 +264,7 @@ def add_curate(parser: argparse.ArgumentParser) -> None:
     add('--dialect', default='auto', help='a name, a .json file, or auto (default)')
     add('--paper-compatible', action='store_true', help='speeds of prompts know 1 s of the future')
     add('--model', default='', help='who looks at pictures: chat_server, onnx or transformers')
-    _add_model_options(parser)
-    add('--url', help="where chat_server's server is (default http://127.0.0.1:8000/v1)")
-    add('--flavour', help='vllm (default), sglang or edge, for chat_server')
-    add('--timeout', type=_positive, metavar='S', help='for chat_server (default 10)')
-    add('--most-tokens', type=int, metavar='N', help='of an answer (default 256)')
+    _add_worded_model(parser)
     add('--plans', action='store_true', help="compare the model's plans with the way driven")
     _add_topics(parser)
     add('--base-frame', default='base_link', help='child frame of the odometry')

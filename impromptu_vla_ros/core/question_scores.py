@@ -9,8 +9,9 @@ wrong. `paper_scores` has the numbers that compare with the paper's table.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from impromptu_vla_ros.core.question_answers import (
 from impromptu_vla_ros.core.questions import SpeedPath
 from impromptu_vla_ros.core.structs import Trajectory
 
+T = TypeVar('T')
 SCORED = ('q1', 'q2', 'q4', 'q6', 'q7')
 SECONDS = (1.0, 2.0, 3.0, 4.0, 5.0)
 # Two places are of one road user within this many metres: answers cut metres off.
@@ -118,28 +120,32 @@ def _decided(said: SpeedPath | None, right: SpeedPath) -> dict[str, float]:
 
 
 def _lights(pairs: Sequence[Pair]) -> dict[str, float]:
-    rows: list[dict[str, float]] = []
-    unparsed = unscored = 0
-    for pair in pairs:
-        said, right = parse_light(pair.said), parse_light(pair.right)
-        if isinstance(right, NotUnderstood):
-            unscored += 1
-            continue
-        unparsed += isinstance(said, NotUnderstood)
-        rows.append({'accuracy': float(said == right)})
-    return {**means(rows), **_counts(pairs, unparsed, unscored)}
+    return _scored(pairs, parse_light, lambda said, right: {'accuracy': float(said == right)})
 
 
 def _plans(pairs: Sequence[Pair]) -> dict[str, float]:
+    return _scored(
+        pairs,
+        parse_plan,
+        lambda said, right: _decided(None if said is None else said.plan, right.plan),
+    )
+
+
+def _scored(
+    pairs: Sequence[Pair],
+    parse: Callable[[str], T | NotUnderstood],
+    row: Callable[[T | None, T], dict[str, float]],
+) -> dict[str, float]:
+    """Return the means of one row a record, None being said where nothing is understood."""
     rows: list[dict[str, float]] = []
     unparsed = unscored = 0
     for pair in pairs:
-        said, right = parse_plan(pair.said), parse_plan(pair.right)
+        said, right = parse(pair.said), parse(pair.right)
         if isinstance(right, NotUnderstood):
             unscored += 1
             continue
         unparsed += isinstance(said, NotUnderstood)
-        rows.append(_decided(None if isinstance(said, NotUnderstood) else said.plan, right.plan))
+        rows.append(row(None if isinstance(said, NotUnderstood) else said, right))
     return {**means(rows), **_counts(pairs, unparsed, unscored)}
 
 

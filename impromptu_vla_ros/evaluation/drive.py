@@ -32,18 +32,7 @@ def run(arguments: Namespace) -> int:
     """Drive as the command line says; return 0, 1 where a drive could not be made."""
     cases = cases_of(arguments)
     out = Path(arguments.out)
-    results = {case.key: finished(case, out) for case in cases}
-    pending = [case for case in cases if results[case.key] is None]
-    # Silent where nobody watches: in a pipe and in continuous integration.
-    with tqdm(total=len(cases), initial=len(cases) - len(pending), disable=None) as bar:
-
-        def on_result(result: Result) -> None:
-            results[result['key']] = result
-            bar.update()
-
-        if pending:
-            drive_all(pending, out, arguments.jobs, on_result)
-    ordered = [result for result in results.values() if result is not None]
+    ordered = driven(cases, out, arguments.jobs)
     summary = summarize(ordered)
     path = Path(arguments.json) if arguments.json else out / 'summary.json'
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +46,23 @@ def run(arguments: Namespace) -> int:
 
         print(f'page: {write_page(out)}')
     return 1 if any('error' in result for result in ordered) else 0
+
+
+def driven(cases: Sequence[Case], out: Path, jobs: int, name: str = '') -> list[Result]:
+    """Return the results of the cases in their order; what `out` has is not driven again."""
+    results = {case.key: finished(case, out) for case in cases}
+    pending = [case for case in cases if results[case.key] is None]
+    done = len(cases) - len(pending)
+    # Silent where nobody watches: in a pipe and in continuous integration.
+    with tqdm(total=len(cases), initial=done, desc=name, disable=None) as bar:
+
+        def on_result(result: Result) -> None:
+            results[result['key']] = result
+            bar.update()
+
+        if pending:
+            drive_all(pending, out, jobs, on_result)
+    return [result for result in results.values() if result is not None]
 
 
 def cases_of(arguments: Namespace) -> list[Case]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import recordings as made
-from chat_stand_in import NAME, StandIn
+from chat_stand_in import NAME, Oracle
 
 from impromptu_vla_ros import cli
 from impromptu_vla_ros.core.codec import encode_trajectory
@@ -24,18 +24,9 @@ ANSWERS = {
 }
 
 
-class Oracle(StandIn):
-    """A server that knows an answer to each task."""
-
-    def reply(self, question):
-        asked = json.dumps(question['messages'])
-        self.text = next((a for words, a in ANSWERS.items() if words in asked), 'A road.')
-        return super().reply(question)
-
-
 @pytest.fixture
 def server():
-    server = Oracle()
+    server = Oracle(ANSWERS)
     yield server
     server.close()
 

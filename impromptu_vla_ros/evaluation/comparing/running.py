@@ -29,10 +29,9 @@ from impromptu_vla_ros.evaluation.comparing.sides import (
     drives_of,
     state,
 )
-from impromptu_vla_ros.evaluation.drive import summarize
-from impromptu_vla_ros.evaluation.driving.case import Case, Result, finished
+from impromptu_vla_ros.evaluation.drive import driven, summarize
+from impromptu_vla_ros.evaluation.driving.case import Case, Result
 from impromptu_vla_ros.evaluation.driving.scenarios import SCENARIOS
-from impromptu_vla_ros.evaluation.driving.team import drive_all
 from impromptu_vla_ros.evaluation.replay import replay
 from impromptu_vla_ros.evaluation.run import Options, chosen_dialect, recording_name
 from impromptu_vla_ros.evaluation.score import score
@@ -121,18 +120,7 @@ def _driven(spec: Spec, work: Work, out: Path) -> dict[tuple[str, int], Result]:
         for name in work.scenarios
         for seed in work.seeds
     ]
-    results = {case.key: finished(case, out) for case in cases}
-    pending = [case for case in cases if results[case.key] is None]
-    done = len(cases) - len(pending)
-    with tqdm(total=len(cases), initial=done, desc=spec.text, disable=None) as bar:
-
-        def on_result(result: Result) -> None:
-            results[result['key']] = result
-            bar.update()
-
-        if pending:
-            drive_all(pending, out, work.jobs, on_result)
-    ordered = [result for result in results.values() if result is not None]
+    ordered = driven(cases, out, work.jobs, spec.text)
     text = json.dumps(summarize(ordered), indent=2, allow_nan=False) + '\n'
     (out / 'summary.json').write_text(text, encoding='utf-8')
     return drives_of(ordered, spec.text)
