@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -17,14 +17,16 @@ from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches, to_patches
-from impromptu_vla_ros.training.cells import TOKENS
+from impromptu_vla_ros.training.cells import COLUMNS, ROWS, TOKENS
 from impromptu_vla_ros.training.counting import counted
 from impromptu_vla_ros.training.examples import (
     SPEED,
     Dropout,
     Example,
     Row,
+    answered,
     example,
+    mirrored,
     nothing_seen,
     row,
     varied,
@@ -72,8 +74,8 @@ class Batch:
 
     `told` (b, 17), `points` (b, waypoints, 2) m, `near` (b, 45) m, 0 for nobody. Of words ids
     (b, m), positions (3, b, m) and weights (b, m), filled up with what does not count, and which
-    token the first point follows, `asked` (b,), and of which point the one after each is,
-    `written` (b, m).
+    token the first point follows, `asked` (b,), and of which number of them the one after each
+    is, `written` (b, m).
     """
 
     values: NDArray[np.float32]
@@ -86,6 +88,10 @@ class Batch:
     weights: NDArray[np.float32]
     asked: IntArray
     written: IntArray
+
+
+# Returns the waypoints (b, waypoints, 2) m that it would answer.
+Teacher = Callable[[Batch], FloatArray]
 
 
 def pooled(drives: Sequence[Drive], dialect: Dialect) -> Pool:
@@ -140,14 +146,25 @@ def make_batch(
     dropout: Dropout | None,
     tokenizer: Any,
     form: Form,
+    teacher: Teacher | None = None,
 ) -> Batch:
     """
     Return the lessons of these numbers.
 
-    Without a `dropout` they are as they were recorded, to be looked at rather than learned.
+    Without a `dropout` they are as they were recorded, to be looked at rather than learned. With
+    a `teacher` the answers to pictures are what it says instead of what was driven.
     """
     lessons = [_lesson(random, pool, dialect, int(number), dropout) for number in numbers]
-    return _batch(lessons, dialect, tokenizer, form)
+    pictures = _pictures(lessons, dialect)
+    if teacher is not None:
+        said = teacher(_batch(lessons, pictures, tokenizer, Form.SEEN))
+        lessons = [
+            (answered(random, dialect, lesson, points, dropout or STAYS), *seen)
+            if pictured
+            else (lesson, *seen)
+            for (lesson, *seen), points, pictured in zip(lessons, said, pool.pictured[numbers])
+        ]
+    return _batch(lessons, pictures, tokenizer, form)
 
 
 def make_counted(
@@ -160,13 +177,18 @@ def make_counted(
         (example(random, dialect, *counted(random, dialect), STAYS), grey, nobody)
         for _ in range(count)
     ]
-    return _batch(lessons, dialect, tokenizer, Form.COUNTED)
+    return _batch(lessons, _pictures(lessons, dialect), tokenizer, Form.COUNTED)
 
 
-def _batch(lessons: Sequence[Lesson], dialect: Dialect, tokenizer: Any, form: Form) -> Batch:
-    pictures = [
+def _pictures(lessons: Sequence[Lesson], dialect: Dialect) -> list[Patches]:
+    return [
         to_patches(pixels, dialect.image_filter, dialect.most_pixels) for _, pixels, _ in lessons
     ]
+
+
+def _batch(
+    lessons: Sequence[Lesson], pictures: Sequence[Patches], tokenizer: Any, form: Form
+) -> Batch:
     rows = [
         _row(tokenizer, lesson, picture, form) for (lesson, *_), picture in zip(lessons, pictures)
     ]
@@ -189,6 +211,7 @@ def _lesson(
 ) -> Lesson:
     which, place = (int(each) for each in pool.index[number])
     drive = pool.drives[which]
+    prompt, answer = drive.prompts[place], drive.answers[place]
     picture = int(drive.picture[place])
     if picture == NO_PICTURE:
         # Nothing but the history tells what comes: it stays.
@@ -199,8 +222,10 @@ def _lesson(
         missing = dropout or STAYS
         pixels = pixels if dropout is None else varied(random, pixels)
         near = drive.near[picture]
-    lesson = example(random, dialect, drive.prompts[place], drive.answers[place], missing)
-    return lesson, pixels, near
+        if random.random() < missing.mirrored:
+            pixels, near = pixels[:, ::-1], near.reshape(ROWS, COLUMNS)[:, ::-1].ravel()
+            prompt, answer = mirrored(dialect, prompt, answer)
+    return example(random, dialect, prompt, answer, missing), pixels, near
 
 
 def _pixels(data: bytes) -> NDArray[np.uint8]:

@@ -20,13 +20,14 @@ from impromptu_vla_ros.models.chat import END_OF_TURN, IMAGE_PAD
 from impromptu_vla_ros.models.positions import IntArray, following
 from impromptu_vla_ros.models.preprocessing import Patches
 from impromptu_vla_ros.models.prompting import token_id, tokenized
+from impromptu_vla_ros.training.lessons import plain
 
 # What stands between a prompt's history and its answer.
 TURN = f'{END_OF_TURN}\n<|im_start|>assistant\n'
 NEWEST = '(t-0.0s)'
 # How much tokens of points weigh: what ends a point, for an answer with a point too many is none;
 # what comes before the decimals, and the decimals, of which the second one is mostly chance.
-POINT_ENDS = ('],', ']</')
+POINT_ENDS, BETWEEN = ('],', ']</'), ','
 END_WEIGHT, METRES_WEIGHT, DECIMAL_WEIGHTS = 3.0, 2.0, (1.0, 0.25)
 # Of a history whose numbers are off: by how much (standard deviation), m/s² and m per state.
 ACCELERATION_OFF, PLACE_OFF = 0.5, 0.2
@@ -42,17 +43,17 @@ class Dropout:
     Where both miss nothing tells the speed, and the picture alone decides. In the share `wrong`
     its numbers are off, all but the speed: a driver who goes on as he went does without eyes.
 
+    In the share `mirrored` left is right, in the picture too: roads look alike either way.
+
     In the share `misled` the first points of the answer are wrong, and what is learned are those
-    behind them; all are off by `dither` (standard deviation, m). Where nothing is sure the most
-    likely number is the one of exactly straight on, of which there are many, and who trusts in
-    what he said goes straight on for ever.
+    behind them: who trusts in what he said goes straight on for ever.
     """
 
     older: float = 0.15
     signals: float = 0.1
     wrong: float = 0.5
     misled: float = 0.4
-    dither: float = 0.06
+    mirrored: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,8 @@ class Row:
     """
     Token `ids` (n,), M-RoPE `positions` (3, n), and how much each token's loss weighs (n,).
 
-    The first point follows token `asked`. `written` (n,) is the number of the point that the
-    token after each is of, -1 where it is of none that is learned.
+    The first point follows token `asked`. `written` (n,) is the number, x and y of the points
+    counted through, that the token after each is of, -1 where it is of none that is learned.
     """
 
     ids: IntArray
@@ -99,13 +100,36 @@ def example(
     if random.random() < dropout.wrong:
         states = wrong(random, states)
     prompt = codec.encode_prompt(dialect, states, command=command)
-    points, numbers = codec.decode_trajectory(dialect, answer).points, told(states, command)
-    answered, count = points + dropout.dither * random.standard_normal(points.shape), 0
+    points = codec.decode_trajectory(dialect, answer).points
+    lesson = Example(prompt, answer, told(states, command), points)
+    return answered(random, dialect, lesson, points, dropout)
+
+
+def mirrored(dialect: Dialect, prompt: str, answer: str) -> tuple[str, str]:
+    """Return a question and its answer as they are in a mirror."""
+    states, command = parse_prompt(prompt), parse_command(prompt) or STRAIGHT
+    turned = {'left': 'right', 'right': 'left'}
+    command = ' '.join(turned.get(word, word) for word in command.split())
+    states = [replace(s, y=-s.y, vy=-s.vy, ay=-s.ay) for s in states]
+    points = codec.decode_trajectory(dialect, answer).points * [1.0, -1.0]
+    prompt = codec.encode_prompt(dialect, states, command=command)
+    return prompt, codec.encode_trajectory(dialect, points)
+
+
+def answered(
+    random: np.random.Generator,
+    dialect: Dialect,
+    lesson: Example,
+    points: FloatArray,
+    dropout: Dropout,
+) -> Example:
+    """Return a lesson with an answer of these points (waypoints, 2) m, the first misled by lot."""
+    said, count = points, 0
     if random.random() < dropout.misled:
         count = int(random.integers(1, len(points)))
-        answered = misled(random, answered, 10.0 * numbers[SPEED] * dialect.spacing, count)
-    answer = codec.encode_trajectory(dialect, answered)
-    return Example(prompt, answer, numbers, points, count)
+        said = misled(random, points, 10.0 * lesson.told[SPEED] * dialect.spacing, count)
+    answer = plain(codec.encode_trajectory(dialect, said))
+    return replace(lesson, answer=answer, points=points, misled=count)
 
 
 def wrong(random: np.random.Generator, states: Sequence[PromptState]) -> list[PromptState]:
@@ -163,7 +187,8 @@ def row(tokenizer: Any, lesson: Example, picture: Patches, whole: bool, seen: bo
     learned = point >= lesson.misled
     weights[asked + 1 :] = importance(pieces) * learned
     written = np.full(len(ids), -1)
-    written[asked:-1] = np.where(learned & (point < len(lesson.points)), point, -1)
+    number = 2 * point + _sideways(pieces)
+    written[asked:-1] = np.where(learned & (point < len(lesson.points)), number, -1)
     if whole:
         weights[begin : asked + 1] = 1.0
         return Row(ids, positions, weights, asked, written)
@@ -201,6 +226,13 @@ def importance(pieces: Sequence[str]) -> NDArray[np.float32]:
 def _point(pieces: Sequence[str]) -> IntArray:
     """Return of which point each token is, (n,): of as many as have ended before it."""
     return np.cumsum([0, *(piece in POINT_ENDS for piece in pieces[:-1])])
+
+
+def _sideways(pieces: Sequence[str]) -> IntArray:
+    """Return 1 for each token that is behind the comma of its point, else 0, (n,)."""
+    begun = np.cumsum([0, *(piece == BETWEEN for piece in pieces[:-1])])
+    ended = np.cumsum([0, *(piece == POINT_ENDS[0] for piece in pieces[:-1])])
+    return np.clip(begun - ended, 0, 1)
 
 
 def varied(random: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

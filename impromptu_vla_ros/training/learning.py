@@ -30,6 +30,8 @@ from impromptu_vla_ros.training.tower import features
 USUAL = 1.0
 # Of about what size waypoints are, m.
 SIZE = 20.0, 5.0
+# What numbers are told in angles of, m: of each a digit can be read at once.
+PERIODS = 100.0, 10.0, 1.0
 # How much it counts where somebody is, and how far, beside the waypoints.
 NEAR = 0.3
 # Distances are told as logarithms, in units of this, m.
@@ -57,6 +59,7 @@ def make_heads(tokens: int, hidden: int, waypoints: int, width: int = 192) -> An
             'mean': told_too(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, width))),
             'state': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2 * waypoints)),
             'written': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2)),
+            'digits': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2 * len(PERIODS))),
         }
     )
 
@@ -177,12 +180,20 @@ class Reading(Look):
         which = written >= 0
         if not which.any():
             return torch.zeros(())
-        of, lesson = written[which], which.nonzero()[:, 0]
-        off = (
-            self._metres(self._heads['written'](self.hidden[-2][which])) - self._points[lesson, of]
-        )
+        of, axis = written[which] // 2, written[which] % 2
+        right, known = self._points[which.nonzero()[:, 0], of], self.hidden[-2][which]
+        off = self._metres(self._heads['written'](known)) - right
         off = off / (USUAL * self._spacing * (of + 1.0))[:, None]
-        return torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
+        metres = torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
+        return metres + self._digits(known, right.gather(1, axis[:, None]))
+
+    def _digits(self, known: Any, number: Any) -> Any:
+        """Return the loss of where in a ten, a one and so on the number (m, 1) is, as angles."""
+        import torch
+
+        angles = 2.0 * np.pi * number.abs() / number.new_tensor(PERIODS)
+        right = torch.cat([angles.cos(), angles.sin()], 1)
+        return torch.nn.functional.mse_loss(self._heads['digits'](known), right)
 
     def _metres(self, found: Any) -> Any:
         """Return waypoints (…, 2) m: what is written says nothing of the speed told."""

@@ -14,7 +14,9 @@ import numpy as np
 
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.windows import picture_inputs
+from impromptu_vla_ros.training.halves import attention, product
 
+FRAMES = 2  # that a patch has
 THETA = 10000.0  # of the rotary angles, as in transformers' Qwen2.5-VL
 
 
@@ -31,11 +33,13 @@ def features(tower: Any, values: Any, grid: tuple[int, int, int]) -> Any:
     positions, windows = layout(grid, tower.config.window_size // tower.config.patch_size)
     rotary = _rotary(torch.from_numpy(positions), width)
     together = torch.from_numpy(windows[:, None] == windows[None, :])
-    x = values @ tower.patch_embed.proj.weight.flatten(1).t()
+    # A picture is a film of two frames alike: it is enough to look at one, with both weights.
+    frame = values.unflatten(2, (3, FRAMES, -1))[:, :, :, 0].flatten(2)
+    x = product(frame, tower.patch_embed.proj.weight.sum(2).flatten(1))
     for index, block in enumerate(tower.blocks):
         mixed = block.attn.qkv(block.norm1(x)).unflatten(-1, (3, heads, width))
         queries, keys, rest = mixed.permute(2, 0, 3, 1, 4)
-        mixed = torch.nn.functional.scaled_dot_product_attention(
+        mixed = attention(
             _turned(queries, rotary),
             _turned(keys, rotary),
             rest,

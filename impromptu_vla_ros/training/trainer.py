@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.training.batches import Batch, Form, Pool, make_batch, make_counted
 from impromptu_vla_ros.training.cells import TOKENS
 from impromptu_vla_ros.training.examples import Dropout
@@ -131,11 +132,12 @@ class Learner:
     def batches(self, begin: int) -> Iterator[Batch]:
         """Make the batches of the steps from `begin`, each while the last is learned from."""
         with ThreadPoolExecutor(1) as beside:
-            coming = beside.submit(self._batch, begin)
+            coming = None
             for step in range(begin, self._plan.steps):
-                batch = coming.result()
-                if step + 1 < self._plan.steps:
-                    coming = beside.submit(self._batch, step + 1)
+                batch = self._batch(step) if coming is None else coming.result()
+                # Of what one phase has learned the next one's first answers are made.
+                further = step + 1 < self._plan.steps and self._plan.phase(step + 1)[1] > 0
+                coming = beside.submit(self._batch, step + 1) if further else None
                 yield batch
 
     def step(self, step: int, batch: Batch) -> dict[str, float]:
@@ -177,9 +179,17 @@ class Learner:
             whole = bool(random.random() < np.interp(done, (0.0, 1.0), plan.whole))
             form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, count)
         numbers = self._pool.drawn(random, count, pictured=form is Form.SEEN)
-        return make_batch(
-            random, self._pool, self._dialect, numbers, plan.dropout, self._tokenizer, form
-        )
+        teacher = self._said if phase is plan.writing else None
+        told = numbers, plan.dropout, self._tokenizer, form, teacher
+        return make_batch(random, self._pool, self._dialect, *told)
+
+    def _said(self, batch: Batch) -> FloatArray:
+        """Return the waypoints that a head tells of what the tower sees."""
+        import torch
+
+        with torch.no_grad():
+            look = Look(self.network, self._heads, batch, self._dialect.spacing)
+            return np.asarray(look.waypoints('mean').numpy(), float)
 
     def looked(self, held: Pool, step: int, count: int = 128) -> dict[str, float]:
         """Return how it does on lessons held out: metres off after 1 to 3 s, loss of words."""
@@ -200,6 +210,10 @@ class Learner:
             if phase is self._plan.looking:
                 return shown(reading.metres_off('mean'), spacing)
             off = shown(reading.metres_off('state'), spacing)
+            if phase is self._plan.writing:
+                # The metres are held against the truth, the words against what they shall say.
+                said = make_batch(random, held, *told, Form.CUT, self._said)
+                reading = Reading(self.network, self._heads, said, spacing)
             return {**off, 'held_words': float(reading.words())}
 
 

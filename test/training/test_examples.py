@@ -81,11 +81,12 @@ def test_a_cut_row_keeps_picture_newest_state_command_and_points(tokenizer, pool
     points = drive.answers[3].partition(': ')[2]
     assert text == f'{newest}<|im_end|>\n<|im_start|>assistant\n]: {points}<|im_end|>'
     assert text_of(tokenizer, batch.ids[0][batch.weights[0] > 0.0]) == f' {points}<|im_end|>'
-    # The token before each of a point's is told which one it is.
+    # The token before each of a number's is told which one it is.
     of = batch.written[0]
-    assert (np.unique(of) == [-1, 0, 1, 2, 3, 4, 5]).all()
-    second = text_of(tokenizer, batch.ids[0][1:][of[:-1] == 1])
-    assert second == points.split('],')[1] + '],'
+    assert (np.unique(of) == np.arange(-1, 12)).all()
+    along, aside = (text_of(tokenizer, batch.ids[0][1:][of[:-1] == k]) for k in (2, 3))
+    assert along + aside == points.split('],')[1] + '],'
+    assert along.endswith(',') and not aside.count('[')
     assert of[batch.asked[0]] == 0 and (of[: batch.asked[0]] == -1).all()
     # What is kept lies where it lay.
     kept = {tuple(column) for column in batch.positions[:, 0].T}
@@ -129,6 +130,41 @@ def test_wrong_points_lie_nearer_to_straight_on_and_are_not_learned(tokenizer, p
     points = pool.drives[0].answers[0].partition(': ')[2].split(' [')
     assert (batch.points[0] == right).all()
     assert learned.strip() == '[' + ' ['.join(points[1:][-learned.count('[') :]) + '<|im_end|>'
+
+
+def test_in_a_mirror_left_is_right(tokenizer, pool):
+    prompt, answer = pool.drives[0].prompts[0], pool.drives[0].answers[0]
+    turned = examples.mirrored(NANO, prompt, answer)
+    assert parse_command(turned[0]) == 'turn right'
+    back = examples.mirrored(NANO, *turned)
+    assert (back[0].replace('-0.0,', '0.0,'), back[1]) == (prompt, answer)
+    points = [codec.decode_trajectory(NANO, each).points for each in (answer, turned[1])]
+    np.testing.assert_array_equal(points[1], points[0] * [1.0, -1.0])
+    always = Dropout(0.0, 0.0, 0.0, 0.0, 1.0)
+    batch = make_batch(np.random.default_rng(0), pool, NANO, [0], always, tokenizer, Form.CUT)
+    np.testing.assert_array_equal(batch.points[0], points[1])
+    assert batch.told[0][10:15].tolist() == [0.0, 0.0, 1.0, 0.0, 0.0]
+
+
+def test_a_teacher_says_the_answers_to_pictures(tokenizer, pool):
+    blind = replace(
+        pool.drives[0], jpegs=(), picture=0 * pool.drives[0].picture - 1, near=np.zeros((0, 45))
+    )
+    both, asked = pooled([pool.drives[0], blind], NANO), []
+
+    def teacher(batch):
+        asked.append(batch)
+        return np.tile([[1.0, -0.001]], (2, 6, 1))
+
+    told = NANO, [3, 15], None, tokenizer, Form.CUT, teacher
+    batch = make_batch(np.random.default_rng(0), both, *told)
+    taught, own = (
+        text_of(tokenizer, ids[weights > 0.0]) for ids, weights in zip(batch.ids, batch.weights)
+    )
+    assert taught.count('[1.00, 0.00]') == 6
+    assert (batch.points[0] == [1.0, -0.001]).all()
+    assert own.startswith(' ' + blind.answers[3].partition(': ')[2])
+    assert (asked[0].values == batch.values).all() and (asked[0].told == batch.told).all()
 
 
 def test_lessons_in_which_more_happens_are_drawn_more_often(pool):
