@@ -158,12 +158,10 @@ def make_batch(
     pictures = _pictures(lessons, dialect)
     if teacher is not None:
         said = teacher(_batch(lessons, pictures, tokenizer, Form.SEEN))
-        lessons = [
-            (answered(random, dialect, lesson, points, dropout or STAYS), *seen)
-            if pictured
-            else (lesson, *seen)
-            for (lesson, *seen), points, pictured in zip(lessons, said, pool.pictured[numbers])
-        ]
+        for place in np.flatnonzero(pool.pictured[numbers]):
+            lesson, pixels, near = lessons[place]
+            lesson = answered(random, dialect, lesson, said[place], dropout or STAYS)
+            lessons[place] = lesson, pixels, near
     return _batch(lessons, pictures, tokenizer, form)
 
 

@@ -232,7 +232,8 @@ def _sideways(pieces: Sequence[str]) -> IntArray:
     """Return 1 for each token that is behind the comma of its point, else 0, (n,)."""
     begun = np.cumsum([0, *(piece == BETWEEN for piece in pieces[:-1])])
     ended = np.cumsum([0, *(piece == POINT_ENDS[0] for piece in pieces[:-1])])
-    return np.clip(begun - ended, 0, 1)
+    behind: IntArray = np.clip(begun - ended, 0, 1)
+    return behind
 
 
 def varied(random: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
