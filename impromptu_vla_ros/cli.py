@@ -120,9 +120,9 @@ def _export(chosen: argparse.Namespace) -> int:
 
 def _train(chosen: argparse.Namespace) -> int:
     if chosen.checkpoint:
-        from impromptu_vla_ros.training import tuning
+        from impromptu_vla_ros.training.tuning import command
 
-        return tuning.run(chosen)
+        return command.run(chosen)
     from impromptu_vla_ros.training import recipe
 
     return recipe.run(chosen)

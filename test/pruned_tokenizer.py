@@ -7,7 +7,7 @@ import numpy as np
 from tiny_qwen import build_tokenizer
 
 from impromptu_vla_ros.core.dialects import DIALECTS
-from impromptu_vla_ros.training.tokenizer import SPECIAL, conversations, prune
+from impromptu_vla_ros.training.nano.tokenizer import SPECIAL, conversations, prune
 
 __all__ = ['SPECIAL', 'conversations', 'write_pruned_tokenizer']
 

@@ -32,7 +32,7 @@ from impromptu_vla_ros.evaluation.bag import SAMPLES, Bag
 from impromptu_vla_ros.evaluation.replay import driven_path
 from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
 from impromptu_vla_ros.images import COMPRESSED, decode
-from impromptu_vla_ros.training.recordings import driven
+from impromptu_vla_ros.training.tuning.recordings import driven
 
 # One clip of each half second, by the stamps' own clock: wherever a piece begins.
 EVERY = round(0.5 * NANOSECONDS)

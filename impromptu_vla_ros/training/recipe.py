@@ -21,11 +21,11 @@ from typing import Any
 from impromptu_vla_ros.core.dialects import DIALECTS, NANO
 from impromptu_vla_ros.evaluation import parity
 from impromptu_vla_ros.models import ModelError
-from impromptu_vla_ros.training.batches import split
-from impromptu_vla_ros.training.lessons import Drive, lessons_hash, read_lessons
-from impromptu_vla_ros.training.real_drives import real_drives
-from impromptu_vla_ros.training.record import record
-from impromptu_vla_ros.training.trainer import Plan, train
+from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, read_lessons
+from impromptu_vla_ros.training.lessons.real_drives import real_drives
+from impromptu_vla_ros.training.lessons.record import record
+from impromptu_vla_ros.training.nano.batches import split
+from impromptu_vla_ros.training.nano.trainer import Plan, train
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')
 TOKENIZER = 'tokenizer.json'

@@ -20,7 +20,7 @@ from impromptu_vla_ros.curation.making import make
 from impromptu_vla_ros.curation.store import Store
 from impromptu_vla_ros.curation.workers import made_here
 from impromptu_vla_ros.evaluation.bag import Bag
-from impromptu_vla_ros.training.sharegpt import dataset_turns
+from impromptu_vla_ros.training.tuning.sharegpt import dataset_turns
 
 BAGS = ('kitti_odo00', 'kitti_odo06', 'kitti_raw_queue_stop')
 

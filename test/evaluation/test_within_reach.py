@@ -15,7 +15,7 @@ from impromptu_vla_ros.evaluation.driving.inputs import BEYOND, HELD_OUT
 from impromptu_vla_ros.evaluation.driving.loop import Loop, Style
 from impromptu_vla_ros.evaluation.driving.scenarios import SCENARIOS, scenario
 from impromptu_vla_ros.evaluation.driving.score import score
-from impromptu_vla_ros.training.direct_stage import DirectStage
+from impromptu_vla_ros.training.lessons.direct_stage import DirectStage
 from impromptu_vla_ros.worlds.maps import MAPS
 from impromptu_vla_ros.worlds.rigs import RIGS
 

@@ -9,10 +9,10 @@ from PIL import Image
 from impromptu_vla_ros.core import codec
 from impromptu_vla_ros.core.codec import PromptState
 from impromptu_vla_ros.core.dialects import DIALECTS
-from impromptu_vla_ros.training.cells import TOKENS
-from impromptu_vla_ros.training.lessons import Drive
-from impromptu_vla_ros.training.network import Size
-from impromptu_vla_ros.training.trainer import Phase, Plan
+from impromptu_vla_ros.training.lessons.cells import TOKENS
+from impromptu_vla_ros.training.lessons.files import Drive
+from impromptu_vla_ros.training.nano.network import Size
+from impromptu_vla_ros.training.nano.trainer import Phase, Plan
 
 NANO = DIALECTS['nano']
 TINY = Size(

@@ -4,7 +4,7 @@
 import numpy as np
 
 from impromptu_vla_ros.core.structs import Pose
-from impromptu_vla_ros.training.cells import COLUMNS, ROWS, cells
+from impromptu_vla_ros.training.lessons.cells import COLUMNS, ROWS, cells
 
 CAR = np.array([[4.5, 2.0]])
 HERE = Pose(0.0, 0.0, 0.0)

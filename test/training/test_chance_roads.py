@@ -6,7 +6,7 @@ import pytest
 
 from impromptu_vla_ros.evaluation.driving.scenario import Route
 from impromptu_vla_ros.evaluation.driving.ways import legal_ways, way_along
-from impromptu_vla_ros.training.roads import KINDS, road_network
+from impromptu_vla_ros.training.lessons.roads import KINDS, road_network
 from impromptu_vla_ros.worlds.maps import MAPS
 from impromptu_vla_ros.worlds.roads import LanePoint
 

@@ -11,7 +11,7 @@ from impromptu_vla_ros.evaluation.driving.loop import Loop, Style
 from impromptu_vla_ros.evaluation.driving.scenarios import scenario
 from impromptu_vla_ros.evaluation.driving.ways import way_along
 from impromptu_vla_ros.images import decode
-from impromptu_vla_ros.training.direct_stage import DirectStage
+from impromptu_vla_ros.training.lessons.direct_stage import DirectStage
 from impromptu_vla_ros.worlds.maps import MAPS
 from impromptu_vla_ros.worlds.rigs import RIGS
 

@@ -13,8 +13,8 @@ from impromptu_vla_ros.core.codec import PromptState
 from impromptu_vla_ros.core.motion import rollout
 from impromptu_vla_ros.core.navigation import COMMANDS
 from impromptu_vla_ros.core.records import parse_command, parse_prompt
-from impromptu_vla_ros.training import examples
-from impromptu_vla_ros.training.batches import (
+from impromptu_vla_ros.training.nano import examples
+from impromptu_vla_ros.training.nano.batches import (
     HAPPENING,
     Form,
     make_batch,
@@ -22,11 +22,11 @@ from impromptu_vla_ros.training.batches import (
     pooled,
     split,
 )
-from impromptu_vla_ros.training.counting import counted
-from impromptu_vla_ros.training.examples import Dropout
+from impromptu_vla_ros.training.nano.counting import counted
+from impromptu_vla_ros.training.nano.examples import Dropout
 
 tokenizers = pytest.importorskip('tokenizers', reason='needs tokenizers')
-TOKENIZER = Path(examples.__file__).parents[1] / 'nano' / 'tokenizer.json'
+TOKENIZER = Path(examples.__file__).parents[2] / 'nano' / 'tokenizer.json'
 
 
 @pytest.fixture(scope='module')

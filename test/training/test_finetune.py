@@ -13,10 +13,10 @@ from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.models import ModelError, create_model
-from impromptu_vla_ros.training import finetune, lora
-from impromptu_vla_ros.training.finetune import Settings, Source
-from impromptu_vla_ros.training.recordings import recorded_turns
-from impromptu_vla_ros.training.turns import Turns, padded, worded
+from impromptu_vla_ros.training.tuning import finetune, lora
+from impromptu_vla_ros.training.tuning.finetune import Settings, Source
+from impromptu_vla_ros.training.tuning.recordings import recorded_turns
+from impromptu_vla_ros.training.tuning.turns import Turns, padded, worded
 
 for library in ('torch', 'transformers', 'peft'):
     pytest.importorskip(library, reason='needs the extra impromptu_vla_ros[train]')

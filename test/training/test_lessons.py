@@ -10,15 +10,15 @@ from PIL import Image
 
 from impromptu_vla_ros.core.codec import decode_trajectory
 from impromptu_vla_ros.core.dialects import DIALECTS
-from impromptu_vla_ros.training.lessons import (
+from impromptu_vla_ros.training.lessons.files import (
     Drive,
     lessons_hash,
     read_drive,
     read_lessons,
     write_lessons,
 )
-from impromptu_vla_ros.training.record import record, recorded
-from impromptu_vla_ros.training.situations import dealt
+from impromptu_vla_ros.training.lessons.record import record, recorded
+from impromptu_vla_ros.training.lessons.situations import dealt
 
 NANO = DIALECTS['nano']
 STOPS = next(index for index in range(100) if dealt(index) == 'leaving')

@@ -8,7 +8,12 @@ import pytest
 
 from impromptu_vla_ros.core.codec import decode_trajectory
 from impromptu_vla_ros.core.dialects import DIALECTS
-from impromptu_vla_ros.training.real_drives import COLUMNS, SOURCES, read_motion, real_drives
+from impromptu_vla_ros.training.lessons.real_drives import (
+    COLUMNS,
+    SOURCES,
+    read_motion,
+    real_drives,
+)
 
 SPEED, RADIUS, SECONDS = 6.0, 20.0, 70.0
 

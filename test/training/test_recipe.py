@@ -10,7 +10,7 @@ from impromptu_vla_ros.core.codec import decode_trajectory
 from impromptu_vla_ros.evaluation.made_up import made_up_questions
 from impromptu_vla_ros.models import create_model
 from impromptu_vla_ros.training import recipe
-from impromptu_vla_ros.training.lessons import lessons_hash
+from impromptu_vla_ros.training.lessons.files import lessons_hash
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'onnxscript', 'onnxruntime')
 

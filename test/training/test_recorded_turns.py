@@ -13,7 +13,7 @@ from impromptu_vla_ros.core.metrics import DrivenPath
 from impromptu_vla_ros.core.structs import NANOSECONDS, CameraImage, InputError, Odometry, Pose
 from impromptu_vla_ros.evaluation.topics import BagError
 from impromptu_vla_ros.models.preprocessing import to_patches
-from impromptu_vla_ros.training.recordings import driven, recorded_turns
+from impromptu_vla_ros.training.tuning.recordings import driven, recorded_turns
 
 START = 1_000_000_000_000
 KITTI, NUSCENES = DIALECTS['kitti'], DIALECTS['nuscenes']

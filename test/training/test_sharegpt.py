@@ -10,8 +10,8 @@ from PIL import Image
 
 from impromptu_vla_ros import cli
 from impromptu_vla_ros.evaluation.prompts import RecordError
-from impromptu_vla_ros.training.sharegpt import dataset_turns
-from impromptu_vla_ros.training.turns import pixels
+from impromptu_vla_ros.training.tuning.sharegpt import dataset_turns
+from impromptu_vla_ros.training.tuning.turns import pixels
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / 'test' / 'data' / 'tiny_planner'

@@ -10,8 +10,8 @@ from impromptu_vla_ros.core.driving import overlap
 from impromptu_vla_ros.core.motion import moved
 from impromptu_vla_ros.evaluation.driving.actors import Player
 from impromptu_vla_ros.evaluation.driving.ways import way_along
-from impromptu_vla_ros.training.direct_stage import DirectStage
-from impromptu_vla_ros.training.situations import FAMILIES, dealt, situation
+from impromptu_vla_ros.training.lessons.direct_stage import DirectStage
+from impromptu_vla_ros.training.lessons.situations import FAMILIES, dealt, situation
 
 
 def test_of_a_hundred_drives_each_family_has_its_share():

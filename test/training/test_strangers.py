@@ -5,8 +5,8 @@ import numpy as np
 
 from impromptu_vla_ros.core.structs import Pose
 from impromptu_vla_ros.evaluation.driving.ways import straight_way
-from impromptu_vla_ros.training.direct_stage import DirectStage
-from impromptu_vla_ros.training.strangers import FARTHEST, NEAREST, Stranger, stranger
+from impromptu_vla_ros.training.lessons.direct_stage import DirectStage
+from impromptu_vla_ros.training.lessons.strangers import FARTHEST, NEAREST, Stranger, stranger
 from impromptu_vla_ros.worlds.maps import straight
 
 WAY = straight_way(Pose(0.0, 0.0, 0.0))

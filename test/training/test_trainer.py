@@ -13,12 +13,12 @@ torch = pytest.importorskip('torch', reason='needs the extra impromptu_vla_ros[t
 pytest.importorskip('transformers', reason='needs the extra impromptu_vla_ros[train]')
 tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu_vla_ros[train]')
 
-from impromptu_vla_ros.training import halves, trainer  # noqa: E402
-from impromptu_vla_ros.training.batches import split  # noqa: E402
-from impromptu_vla_ros.training.network import make_network  # noqa: E402
-from impromptu_vla_ros.training.tower import features  # noqa: E402
+from impromptu_vla_ros.training.nano import halves, trainer  # noqa: E402
+from impromptu_vla_ros.training.nano.batches import split  # noqa: E402
+from impromptu_vla_ros.training.nano.network import make_network  # noqa: E402
+from impromptu_vla_ros.training.nano.tower import features  # noqa: E402
 
-TOKENIZER = Path(trainer.__file__).parents[1] / 'nano' / 'tokenizer.json'
+TOKENIZER = Path(trainer.__file__).parents[2] / 'nano' / 'tokenizer.json'
 
 
 @pytest.fixture(scope='module')

@@ -12,8 +12,8 @@ from impromptu_vla_ros.core.structs import Pose
 from impromptu_vla_ros.evaluation.driving.ego import Ego
 from impromptu_vla_ros.evaluation.driving.expert import View
 from impromptu_vla_ros.evaluation.driving.ways import straight_way
-from impromptu_vla_ros.training.pupil import Detour
-from impromptu_vla_ros.training.tutor import Tutor, seen
+from impromptu_vla_ros.training.lessons.pupil import Detour
+from impromptu_vla_ros.training.lessons.tutor import Tutor, seen
 
 NANO = DIALECTS['nano']
 TIMES = 0.5 * np.arange(1.0, 7.0)

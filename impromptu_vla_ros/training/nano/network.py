@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from impromptu_vla_ros.training.tokenizer import SPECIAL
+from impromptu_vla_ros.training.nano.tokenizer import SPECIAL
 
 
 @dataclass(frozen=True)

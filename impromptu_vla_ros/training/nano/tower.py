@@ -14,7 +14,7 @@ import numpy as np
 
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.windows import picture_inputs
-from impromptu_vla_ros.training.halves import attention, product
+from impromptu_vla_ros.training.nano.halves import attention, product
 
 FRAMES = 2  # that a patch has
 THETA = 10000.0  # of the rotary angles, as in transformers' Qwen2.5-VL

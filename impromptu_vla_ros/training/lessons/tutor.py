@@ -17,8 +17,8 @@ from impromptu_vla_ros.core.structs import FloatArray, Pose
 from impromptu_vla_ros.evaluation.driving.ego import Ego
 from impromptu_vla_ros.evaluation.driving.expert import Expert, View
 from impromptu_vla_ros.evaluation.driving.ways import EVERY, Way
-from impromptu_vla_ros.training.lessons import plain
-from impromptu_vla_ros.training.spots import FASTEST, cruise_at
+from impromptu_vla_ros.training.lessons.files import plain
+from impromptu_vla_ros.training.lessons.spots import FASTEST, cruise_at
 from impromptu_vla_ros.worlds.rigs import RIGS
 
 # A way ends where its road does, which is no reason to brake: it is taken to go on so far, m.

@@ -24,7 +24,7 @@ from impromptu_vla_ros.core.structs import (
 from impromptu_vla_ros.evaluation.driving.actors import Player
 from impromptu_vla_ros.evaluation.driving.ego import Ego
 from impromptu_vla_ros.evaluation.driving.loop import STEP
-from impromptu_vla_ros.training.strangers import Stranger
+from impromptu_vla_ros.training.lessons.strangers import Stranger
 from impromptu_vla_ros.worlds.carla_axes import WORLD_FRAME
 from impromptu_vla_ros.worlds.kinematic import KinematicWorld
 from impromptu_vla_ros.worlds.protocol.blueprints import BLUEPRINTS

@@ -15,7 +15,7 @@ from impromptu_vla_ros.evaluation.driving.expert import STEP
 from impromptu_vla_ros.evaluation.driving.scenario import SIZES
 from impromptu_vla_ros.evaluation.driving.sight import FORESEEN
 from impromptu_vla_ros.evaluation.driving.ways import Way
-from impromptu_vla_ros.training.spots import CARS, TRUCK, WALKER
+from impromptu_vla_ros.training.lessons.spots import CARS, TRUCK, WALKER
 
 # How far ahead of the rear axle somebody's middle may be, m, and the lane beside ours.
 NEAREST, FARTHEST, LANE = 6.0, 60.0, 3.5

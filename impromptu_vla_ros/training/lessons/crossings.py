@@ -9,7 +9,7 @@ from dataclasses import replace
 from numpy.random import Generator
 
 from impromptu_vla_ros.evaluation.driving.scenario import Act, Actor, Route, Scenario
-from impromptu_vla_ros.training.spots import a_car, at_time, scenario_on, speed_of
+from impromptu_vla_ros.training.lessons.spots import a_car, at_time, scenario_on, speed_of
 from impromptu_vla_ros.worlds.roads import LanePoint, Road, RoadNetwork
 
 

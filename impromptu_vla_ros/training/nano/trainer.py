@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
-from impromptu_vla_ros.training.batches import Batch, Form, Pool, make_batch, make_counted
-from impromptu_vla_ros.training.cells import TOKENS
-from impromptu_vla_ros.training.examples import Dropout
-from impromptu_vla_ros.training.halves import halve
-from impromptu_vla_ros.training.learning import Look, Reading, make_heads, shown
-from impromptu_vla_ros.training.network import Size, make_network, make_optimizers
-from impromptu_vla_ros.training.state import load_state, save_state
+from impromptu_vla_ros.training.lessons.cells import TOKENS
+from impromptu_vla_ros.training.nano.batches import Batch, Form, Pool, make_batch, make_counted
+from impromptu_vla_ros.training.nano.examples import Dropout
+from impromptu_vla_ros.training.nano.halves import halve
+from impromptu_vla_ros.training.nano.losses import Look, Reading, make_heads, shown
+from impromptu_vla_ros.training.nano.network import Size, make_network, make_optimizers
+from impromptu_vla_ros.training.nano.state import load_state, save_state
 
 # Steps between two looks at the lessons held out, and two states on the disk.
 LOOK, SAVE = 200, 100

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from impromptu_vla_ros.training.turns import Words, padded
+from impromptu_vla_ros.training.tuning.turns import Words, padded
 
 
 def answer_loss(network: Any, words: Sequence[Words], vision: bool = False) -> Any:

@@ -29,7 +29,7 @@ from impromptu_vla_ros.evaluation.replay import Recording, driven_path
 from impromptu_vla_ros.evaluation.topics import CAMERAS, BagError
 from impromptu_vla_ros.images import COMPRESSED, decode, with_pixels
 from impromptu_vla_ros.models.preprocessing import resize_as_trained
-from impromptu_vla_ros.training.turns import HELD, Turn, Turns
+from impromptu_vla_ros.training.tuning.turns import HELD, Turn, Turns
 
 # One lesson in so many s; pictures at 2 Hz come that late now and then.
 EVERY, LATE = 0.5, 0.05

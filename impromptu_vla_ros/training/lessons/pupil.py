@@ -20,10 +20,10 @@ from impromptu_vla_ros.evaluation.driving.sight import Instant
 from impromptu_vla_ros.images import with_pixels
 from impromptu_vla_ros.models import Model
 from impromptu_vla_ros.models.preprocessing import BICUBIC, model_size, resize_as_trained
-from impromptu_vla_ros.training.cells import cells
-from impromptu_vla_ros.training.direct_stage import DirectStage
-from impromptu_vla_ros.training.strangers import Stranger, stranger
-from impromptu_vla_ros.training.tutor import Tutor, seen
+from impromptu_vla_ros.training.lessons.cells import cells
+from impromptu_vla_ros.training.lessons.direct_stage import DirectStage
+from impromptu_vla_ros.training.lessons.strangers import Stranger, stranger
+from impromptu_vla_ros.training.lessons.tutor import Tutor, seen
 
 # Between two pictures that are kept, s; how many lessons with another speed are added to each,
 # and how many with pictures from beside the car: so far aside, m, and turned, rad. In this share

@@ -20,7 +20,7 @@ from impromptu_vla_ros.models.chat import END_OF_TURN, IMAGE_PAD
 from impromptu_vla_ros.models.positions import IntArray, following
 from impromptu_vla_ros.models.preprocessing import Patches
 from impromptu_vla_ros.models.prompting import token_id, tokenized
-from impromptu_vla_ros.training.lessons import plain
+from impromptu_vla_ros.training.lessons.files import plain
 
 # What stands between a prompt's history and its answer.
 TURN = f'{END_OF_TURN}\n<|im_start|>assistant\n'

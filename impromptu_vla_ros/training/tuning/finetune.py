@@ -16,10 +16,10 @@ from impromptu_vla_ros.core.dialects import Dialect, dialect_to_json
 from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.models.checkpoint import Checkpoint
 from impromptu_vla_ros.models.transformers_engine import choose, explained, libraries
-from impromptu_vla_ros.training.answering import answer_loss
-from impromptu_vla_ros.training.lora import adapted, library, write_checkpoint
-from impromptu_vla_ros.training.state import load_state, save_state
-from impromptu_vla_ros.training.turns import Turn, Turns, Words, worded
+from impromptu_vla_ros.training.nano.state import load_state, save_state
+from impromptu_vla_ros.training.tuning.answering import answer_loss
+from impromptu_vla_ros.training.tuning.lora import adapted, library, write_checkpoint
+from impromptu_vla_ros.training.tuning.turns import Turn, Turns, Words, worded
 
 # Where in the checkpoint's folder the training keeps its state and its log, and the dialect.
 WORK, STATE, LOG = 'training', 'state.safetensors', 'training.jsonl'

@@ -14,9 +14,9 @@ from impromptu_vla_ros.core.driving import overlap
 from impromptu_vla_ros.core.structs import Pose
 from impromptu_vla_ros.evaluation.driving.actors import Player
 from impromptu_vla_ros.evaluation.driving.scenario import Scenario
-from impromptu_vla_ros.training import crossings, traffic
-from impromptu_vla_ros.training.roads import road_network
-from impromptu_vla_ros.training.spots import along, scenario_at
+from impromptu_vla_ros.training.lessons import crossings, traffic
+from impromptu_vla_ros.training.lessons.roads import road_network
+from impromptu_vla_ros.training.lessons.spots import along, scenario_at
 from impromptu_vla_ros.worlds.roads import RoadNetwork
 
 # How many of all cars do not start in the middle of their lane, and how far from it, m and rad.

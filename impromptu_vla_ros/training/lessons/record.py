@@ -18,12 +18,12 @@ from impromptu_vla_ros.core.dialects import DIALECTS, NANO
 from impromptu_vla_ros.evaluation.driving.loop import Loop, Style
 from impromptu_vla_ros.evaluation.driving.ways import way_along
 from impromptu_vla_ros.models import Model, create_model
-from impromptu_vla_ros.training.cells import TOKENS
-from impromptu_vla_ros.training.direct_stage import FIRST, DirectStage
-from impromptu_vla_ros.training.lessons import Drive, lessons_hash, write_lessons
-from impromptu_vla_ros.training.pupil import Pupil
-from impromptu_vla_ros.training.situations import dealt, situation
-from impromptu_vla_ros.training.tutor import Tutor
+from impromptu_vla_ros.training.lessons.cells import TOKENS
+from impromptu_vla_ros.training.lessons.direct_stage import FIRST, DirectStage
+from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, write_lessons
+from impromptu_vla_ros.training.lessons.pupil import Pupil
+from impromptu_vla_ros.training.lessons.situations import dealt, situation
+from impromptu_vla_ros.training.lessons.tutor import Tutor
 
 # The share of pictures that get lost: what comes at 10 Hz is more than driving needs.
 LOST = 0.5

@@ -8,7 +8,7 @@ import math
 from numpy.random import Generator
 
 from impromptu_vla_ros.evaluation.driving.scenario import Act, Actor, Scenario
-from impromptu_vla_ros.training.spots import (
+from impromptu_vla_ros.training.lessons.spots import (
     CRUISE,
     FASTEST,
     WALKER,

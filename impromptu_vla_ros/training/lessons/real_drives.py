@@ -27,8 +27,8 @@ from impromptu_vla_ros.core.structs import (
     Odometry,
     Pose,
 )
-from impromptu_vla_ros.training.cells import TOKENS
-from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive, plain
+from impromptu_vla_ros.training.lessons.cells import TOKENS
+from impromptu_vla_ros.training.lessons.files import NO_PICTURE, Drive, plain
 
 # The tables of motion, below the folder of recorded driving data.
 SOURCES: Mapping[str, str] = {

@@ -13,11 +13,11 @@ from impromptu_vla_ros.dialect_choice import load_dialect
 from impromptu_vla_ros.evaluation.bag import Bag
 from impromptu_vla_ros.evaluation.topics import CAMERAS
 from impromptu_vla_ros.models import ModelError
-from impromptu_vla_ros.training import finetune, lora
-from impromptu_vla_ros.training.finetune import Settings, Source
-from impromptu_vla_ros.training.recordings import recorded_turns
-from impromptu_vla_ros.training.sharegpt import dataset_turns
-from impromptu_vla_ros.training.turns import Turns
+from impromptu_vla_ros.training.tuning import finetune, lora
+from impromptu_vla_ros.training.tuning.finetune import Settings, Source
+from impromptu_vla_ros.training.tuning.recordings import recorded_turns
+from impromptu_vla_ros.training.tuning.sharegpt import dataset_turns
+from impromptu_vla_ros.training.tuning.turns import Turns
 
 
 def run(chosen: argparse.Namespace) -> int:

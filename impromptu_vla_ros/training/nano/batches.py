@@ -17,9 +17,10 @@ from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches, to_patches
-from impromptu_vla_ros.training.cells import COLUMNS, ROWS, TOKENS
-from impromptu_vla_ros.training.counting import counted
-from impromptu_vla_ros.training.examples import (
+from impromptu_vla_ros.training.lessons.cells import COLUMNS, ROWS, TOKENS
+from impromptu_vla_ros.training.lessons.files import NO_PICTURE, Drive
+from impromptu_vla_ros.training.nano.counting import counted
+from impromptu_vla_ros.training.nano.examples import (
     SPEED,
     Dropout,
     Example,
@@ -31,7 +32,6 @@ from impromptu_vla_ros.training.examples import (
     row,
     varied,
 )
-from impromptu_vla_ros.training.lessons import NO_PICTURE, Drive
 
 # m off straight on, after the horizon, beyond which a lesson is drawn no less, or no more, often.
 HAPPENING = 2.0, 10.0

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impromptu_vla_ros.core.structs import FloatArray
-from impromptu_vla_ros.training.batches import Batch
-from impromptu_vla_ros.training.examples import SPEED, TOLD
-from impromptu_vla_ros.training.tower import features
+from impromptu_vla_ros.training.nano.batches import Batch
+from impromptu_vla_ros.training.nano.examples import SPEED, TOLD
+from impromptu_vla_ros.training.nano.tower import features
 
 # How far off a waypoint usually is if nothing changes, m per s ahead.
 USUAL = 1.0

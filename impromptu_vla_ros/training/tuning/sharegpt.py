@@ -9,7 +9,7 @@ from typing import Any
 
 from impromptu_vla_ros.evaluation.prompts import RecordError, rows_of
 from impromptu_vla_ros.models.chat import IMAGE_MARK, SYSTEM
-from impromptu_vla_ros.training.turns import HELD, Turn, Turns
+from impromptu_vla_ros.training.tuning.turns import HELD, Turn, Turns
 
 # Who speaks, by the names that the two formats have for it.
 SPEAKERS = {
