@@ -12,9 +12,11 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, read_l
 from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
 from impromptu_vla_ros.training.nano.batches import split
-from impromptu_vla_ros.training.nano.trainer import Plan, train
+from impromptu_vla_ros.training.nano.plan import COUNTING, LOOKING, WRITING, Plan
+from impromptu_vla_ros.training.nano.trainer import learn
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')
 TOKENIZER = 'tokenizer.json'
@@ -57,7 +60,7 @@ class Recipe:
 def run(chosen: argparse.Namespace) -> int:
     """Make the model as the command line says; return the exit code."""
     plan, recipe = Plan(), Recipe()
-    for name in ('looking', 'counting', 'writing'):
+    for name in (LOOKING, COUNTING, WRITING):
         if (steps := getattr(chosen, name)) is not None:
             plan = replace(plan, **{name: replace(getattr(plan, name), steps=steps)})
     plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)
@@ -83,8 +86,7 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     `out` then has the folders `lessons`, `training`, `nano` (the checkpoint) and `onnx`. `data`
     is the folder of real drives, None for none. Raise ModelError for libraries that are missing.
     """
-    torch, tokenizers = _libraries()
-    torch.set_num_threads(recipe.threads)
+    torch, _ = _libraries()
     # Of what is loaded now, whatever becomes of the files meanwhile.
     commit = _commit()
     spent: dict[str, float] = {}
@@ -95,13 +97,15 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
 
     out.mkdir(parents=True, exist_ok=True)
     record(out / 'lessons', recipe.drives, recipe.seed, recipe.jobs)
-    drives = [*read_lessons(out / 'lessons'), *_real(data)]
     done('lessons')
-    tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
-    dialect = DIALECTS[NANO]
-    pools = split(drives, HELD, dialect)
-    network = train(recipe.plan, dialect, tokenizer, *pools, out / 'training')
-    done('training')
+    # Neither of the two needs the other, and none is faster with two threads.
+    with ProcessPoolExecutor(min(recipe.jobs, 2), get_context('spawn')) as beside:
+        asked = [beside.submit(_learned, recipe, out, data, n) for n in (LOOKING, COUNTING)]
+        for each in asked:
+            each.result()
+    done('looking and counting')
+    network = _learned(recipe, out, data, WRITING)
+    done('writing')
     _write(network, torch, out / NANO)
     _export(recipe, out)
     done('export')
@@ -109,10 +113,21 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
         'command': command,
         'commit': commit,
         'seconds': spent,
-        **_provenance(recipe, out, drives),
+        **_provenance(recipe, out, data),
     }
     (out / PROVENANCE).write_text(json.dumps(told, indent=2) + '\n', encoding='utf-8')
     return out
+
+
+def _learned(recipe: Recipe, out: Path, data: Path | None, name: str) -> Any:
+    """Go through one phase; return the network after the last one, None after another."""
+    torch, tokenizers = _libraries()
+    torch.set_num_threads(recipe.threads if name == WRITING else max(1, recipe.threads // 2))
+    tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
+    dialect = DIALECTS[NANO]
+    pools = split([*read_lessons(out / 'lessons'), *_real(data)], HELD, dialect)
+    network = learn(name, recipe.plan, dialect, tokenizer, *pools, out / 'training')
+    return network if name == WRITING else None
 
 
 def tokenizer_file() -> Path:
@@ -150,13 +165,17 @@ def _export(recipe: Recipe, out: Path) -> None:
     parity.run(argparse.Namespace(weights=recipe.weights, **asked, **device, **place))
 
 
-def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:
-    log = (out / 'training' / 'training.jsonl').read_text(encoding='utf-8').splitlines()
+def _provenance(recipe: Recipe, out: Path, data: Path | None) -> dict[str, Any]:
+    drives = [*read_lessons(out / 'lessons'), *_real(data)]
+    logs = {name: out / 'training' / f'{name}.jsonl' for name in (LOOKING, COUNTING, WRITING)}
     return {
         'recipe': asdict(recipe),
         'lessons': sum(len(drive.prompts) for drive in drives),
         'lessons_sha256': lessons_hash(out / 'lessons'),
-        'last_look': json.loads(log[-1]),
+        'last_looks': {
+            name: json.loads(log.read_text(encoding='utf-8').splitlines()[-1])
+            for name, log in logs.items()
+        },
         'libraries': {name: _version(name) for name in LIBRARIES},
         'python': platform.python_version(),
         'machine': f'{platform.machine()}, {sys.platform}',

@@ -12,7 +12,7 @@ from impromptu_vla_ros.core.dialects import DIALECTS
 from impromptu_vla_ros.training.lessons.cells import TOKENS
 from impromptu_vla_ros.training.lessons.files import Drive
 from impromptu_vla_ros.training.nano.network import Size
-from impromptu_vla_ros.training.nano.trainer import Phase, Plan
+from impromptu_vla_ros.training.nano.plan import Phase, Plan
 
 NANO = DIALECTS['nano']
 TINY = Size(

@@ -91,7 +91,7 @@ def test_the_merged_checkpoint_answers_as_its_adapters_do(turns, tuned):
     learner = finetune.Learner(FEW, TINY, turns, DIALECT)
     state = tuned[0] / 'training/state.safetensors'
     parts = {'adapter': learner.parts.adapter}
-    assert finetune.load_state(state, parts, lambda _: [learner.optimizer], learner.plan) == 4
+    assert finetune.load_state(state, parts, [learner.optimizer], learner.plan) == 4
     model = create_model('transformers', checkpoint=str(tuned[0]), device='cpu')
     tokenizer = Tokenizer.from_file(str(tuned[0] / 'tokenizer.json'))
     words = [worded(turns.held[0], DIALECT, tokenizer)]

@@ -29,8 +29,9 @@ def test_it_says_where_it_comes_from(made):
     assert told['command'] == 'impromptu-vla train --out nano'
     assert told['lessons_sha256'] == lessons_hash(made / 'lessons')
     assert told['recipe']['plan']['seed'] == SMALL.seed
-    assert told['last_look']['step'] == SMALL.steps
-    assert set(told['seconds']) == {'lessons', 'training', 'export'}
+    steps = {name: look['step'] for name, look in told['last_looks'].items()}
+    assert steps == {name: SMALL.phase(name).steps for name in ('looking', 'counting', 'writing')}
+    assert set(told['seconds']) == {'lessons', 'looking and counting', 'writing', 'export'}
 
 
 def test_its_graphs_answer_in_the_dialect(made):

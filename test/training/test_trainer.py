@@ -2,6 +2,7 @@
 """Training: the tower is transformers' own, the loss falls, a stopped run goes on as if not."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu
 from impromptu_vla_ros.training.nano import halves, trainer  # noqa: E402
 from impromptu_vla_ros.training.nano.batches import split  # noqa: E402
 from impromptu_vla_ros.training.nano.network import make_network  # noqa: E402
+from impromptu_vla_ros.training.nano.plan import Phase  # noqa: E402
 from impromptu_vla_ros.training.nano.tower import features  # noqa: E402
 
 TOKENIZER = Path(trainer.__file__).parents[2] / 'nano' / 'tokenizer.json'
@@ -65,36 +67,64 @@ def test_halved_attention_learns_as_the_whole_one(monkeypatch, apart):
         assert (exact - near).norm() < 0.02 * exact.norm() + 0.05
 
 
+def learned(name, tokenizer, pools, out, plan=SMALL):
+    return trainer.learn(name, plan, NANO, tokenizer, *pools, out)
+
+
 def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, 'SAVE', 2)
-    whole = trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path / 'whole')
+    monkeypatch.setattr(trainer, 'SAVE', 1)
+    for name in ('looking', 'counting'):
+        learned(name, tokenizer, pools, tmp_path)
+    shutil.copytree(tmp_path, tmp_path / 'stopped', ignore=shutil.ignore_patterns('stopped'))
+    whole = learned('writing', tokenizer, pools, tmp_path)
     step = trainer.Learner.step
 
     def stopped(self, number, batch):
-        if number == 5:
+        if number == 2:
             raise KeyboardInterrupt
         return step(self, number, batch)
 
     monkeypatch.setattr(trainer.Learner, 'step', stopped)
     with pytest.raises(KeyboardInterrupt):
-        trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path / 'halves')
+        learned('writing', tokenizer, pools, tmp_path / 'stopped')
     monkeypatch.setattr(trainer.Learner, 'step', step)
-    resumed = trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path / 'halves')
+    resumed = learned('writing', tokenizer, pools, tmp_path / 'stopped')
     torch.testing.assert_close(weights_of(resumed), weights_of(whole), atol=0.0, rtol=0.0)
-    (line,) = (tmp_path / 'halves' / 'training.jsonl').read_text().splitlines()
-    assert json.loads(line)['step'] == 7
+    (line,) = (tmp_path / 'stopped' / 'writing.jsonl').read_text().splitlines()
+    assert json.loads(line)['step'] == 3
 
 
-def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, 'SAVE', 7)
-    trainer.train(SMALL, NANO, tokenizer, *pools, tmp_path)
+def test_each_phase_learns_its_parts_and_begins_with_what_was_learned(tokenizer, pools, tmp_path):
+    with pytest.raises(ValueError, match='looking.safetensors holds nothing: that is learned fir'):
+        learned('writing', tokenizer, pools, tmp_path)
+    untrained, looked, counted = (
+        make_network(tokenizer, SMALL.size, SMALL.seed),
+        learned('looking', tokenizer, pools, tmp_path),
+        learned('counting', tokenizer, pools, tmp_path),
+    )
+
+    def same(one, other, part):
+        pairs = zip(getattr(one.model, part).parameters(), getattr(other.model, part).parameters())
+        return all(bool((a == b).all()) for a, b in pairs)
+
+    assert same(counted, untrained, 'visual') and not same(looked, untrained, 'visual')
+    assert same(looked, untrained, 'language_model')
+    written = learned('writing', tokenizer, pools, tmp_path)
+    assert same(written, looked, 'visual')
+    assert not same(written, counted, 'language_model')
+
+
+def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path):
+    learned('counting', tokenizer, pools, tmp_path)
+    longer = replace(SMALL, looking=Phase(9, 4))
+    learned('counting', tokenizer, pools, tmp_path, longer)
     with pytest.raises(ValueError, match='of another plan'):
-        trainer.train(replace(SMALL, seed=9), NANO, tokenizer, *pools, tmp_path)
+        learned('counting', tokenizer, pools, tmp_path, replace(SMALL, seed=9))
 
 
 def test_where_the_line_is_becomes_where_to_go(tokenizer, pools):
-    plan = replace(SMALL, looking=trainer.Phase(90, 16))
-    learner = trainer.Learner(plan, NANO, tokenizer, pools[0])
+    plan = replace(SMALL, looking=Phase(90, 16))
+    learner = trainer.Learner('looking', plan, NANO, tokenizer, pools[0])
     steps = zip(range(plan.looking.steps), learner.batches(0))
     losses = [learner.step(step, batch)['metres'] for step, batch in steps]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])

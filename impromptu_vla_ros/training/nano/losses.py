@@ -38,8 +38,8 @@ NEAR = 0.3
 FAR = 20.0
 
 
-def make_heads(tokens: int, hidden: int, waypoints: int, width: int = 192) -> Any:
-    """Return the heads for features (b, tokens, hidden) and hidden states of the same width."""
+def make_heads(tokens: int, hidden: int, waypoints: int, width: int = 192) -> tuple[Any, Any]:
+    """Return the heads of features (b, tokens, hidden), and those of hidden states as wide."""
     from torch import nn
 
     def told_too(read: Any) -> Any:
@@ -48,20 +48,23 @@ def make_heads(tokens: int, hidden: int, waypoints: int, width: int = 192) -> An
         )
         return nn.ModuleDict({'read': read, 'told': nn.Linear(TOLD, width), 'mixed': mixed})
 
-    return nn.ModuleDict(
-        {
-            'near': nn.Linear(hidden, 2),
-            'side_by_side': told_too(
-                nn.Sequential(
-                    nn.Flatten(1), nn.LayerNorm(tokens * hidden), nn.Linear(tokens * hidden, width)
-                )
-            ),
-            'mean': told_too(nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, width))),
-            'state': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2 * waypoints)),
-            'written': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2)),
-            'digits': nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, 2 * len(PERIODS))),
-        }
+    def told_of(count: int) -> Any:
+        return nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, count))
+
+    side_by_side = nn.Sequential(
+        nn.Flatten(1), nn.LayerNorm(tokens * hidden), nn.Linear(tokens * hidden, width)
     )
+    looks = {
+        'near': nn.Linear(hidden, 2),
+        'side_by_side': told_too(side_by_side),
+        'mean': told_too(told_of(width)),
+    }
+    says = {
+        'state': told_of(2 * waypoints),
+        'written': told_of(2),
+        'digits': told_of(2 * len(PERIODS)),
+    }
+    return nn.ModuleDict(looks), nn.ModuleDict(says)
 
 
 class Look:
@@ -69,10 +72,11 @@ class Look:
 
     learns = True
 
-    def __init__(self, network: Any, heads: Any, batch: Batch, spacing: float) -> None:
+    def __init__(self, network: Any, heads: tuple[Any, Any], batch: Batch, spacing: float) -> None:
         import torch
 
-        self._network, self._heads, self._batch, self._spacing = network, heads, batch, spacing
+        self._network, self._batch, self._spacing = network, batch, spacing
+        self._looks, self._says = heads
         self._told = torch.from_numpy(batch.told).float()
         self._points = torch.from_numpy(batch.points).float()
         self._near = torch.from_numpy(batch.near)
@@ -95,7 +99,7 @@ class Look:
         """Return the waypoints (b, waypoints, 2) m that a head tells."""
         import torch
 
-        parts = self._heads[head]
+        parts = self._looks[head]
         read = parts['read'](self.seen.mean(1) if head == 'mean' else self.seen)
         return self._laid(parts['mixed'](torch.cat([read, parts['told'](self._told)], 1)))
 
@@ -128,7 +132,7 @@ class Look:
         """Return the loss of where somebody is, and how far."""
         import torch
 
-        somebody, distance = self._heads['near'](self.seen).unbind(-1)
+        somebody, distance = self._looks['near'](self.seen).unbind(-1)
         there = self._near > 0.0
         known = torch.nn.functional.binary_cross_entropy_with_logits(somebody, there.float())
         off = distance[there] - torch.log(self._near[there] / FAR)
@@ -166,7 +170,7 @@ class Reading(Look):
         # Halfway: the words behind can read it there.
         halfway = self.hidden[len(self.hidden) // 2]
         asked = halfway[np.arange(len(self._batch.asked)), self._batch.asked]
-        return self._metres(self._heads['state'](asked).unflatten(1, (-1, 2)))
+        return self._metres(self._says['state'](asked).unflatten(1, (-1, 2)))
 
     def loss(self) -> Any:
         """Return the loss in metres of what the state tells, and of what is being written."""
@@ -182,7 +186,7 @@ class Reading(Look):
             return torch.zeros(())
         of, axis = written[which] // 2, written[which] % 2
         right, known = self._points[which.nonzero()[:, 0], of], self.hidden[-2][which]
-        off = self._metres(self._heads['written'](known)) - right
+        off = self._metres(self._says['written'](known)) - right
         off = off / (USUAL * self._spacing * (of + 1.0))[:, None]
         metres = torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
         return metres + self._digits(known, right.gather(1, axis[:, None]))
@@ -193,7 +197,7 @@ class Reading(Look):
 
         angles = 2.0 * np.pi * number.abs() / number.new_tensor(PERIODS)
         right = torch.cat([angles.cos(), angles.sin()], 1)
-        return torch.nn.functional.mse_loss(self._heads['digits'](known), right)
+        return torch.nn.functional.mse_loss(self._says['digits'](known), right)
 
     def _metres(self, found: Any) -> Any:
         """Return waypoints (…, 2) m: what is written says nothing of the speed told."""

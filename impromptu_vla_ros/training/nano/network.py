@@ -25,6 +25,7 @@ class Size:
     vision_heads: int = 4
 
 
+NETWORKS = 'tower', 'language'
 # Of the rotary angles of a head of 32: those of time, row and column.
 SECTIONS = {32: [4, 6, 6], 16: [2, 3, 3]}
 
@@ -88,8 +89,8 @@ def make_optimizers(parts: Mapping[str, Any]) -> tuple[Any, Any]:
     """
     Return AdamW and Muon for the weights of some modules, by name.
 
-    Muon takes the matrices within, and learns from fewer steps; AdamW takes the embeddings, the
-    first and last layers and what is no matrix.
+    Muon takes the matrices within the tower and the language model, and learns from fewer steps;
+    AdamW takes their embeddings and first layers, what is no matrix, and other modules.
     """
     import torch
 
@@ -101,7 +102,7 @@ def make_optimizers(parts: Mapping[str, Any]) -> tuple[Any, Any]:
             if weight.dim() == 1:
                 plain.append(weight)
             else:
-                outer = name == 'heads' or weight.dim() > 2 or 'embed' in place
+                outer = name not in NETWORKS or weight.dim() > 2 or 'embed' in place
                 (ends if outer else inner).append(weight)
     groups = [{'params': ends, 'weight_decay': 0.02}, {'params': plain, 'weight_decay': 0.0}]
     return (

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,40 @@ def save_state(
     fresh.replace(path)
 
 
-def load_state(
-    path: Path, parts: Mapping[str, Any], optimizers_at: Callable[[int], Any], plan: str
-) -> int:
+def load_state(path: Path, parts: Mapping[str, Any], optimizers: Sequence[Any], plan: str) -> int:
     """
-    Read what `save_state` wrote into modules and the optimizers of its step; return the step.
+    Read what `save_state` wrote into modules and their optimizers; return the step.
 
     It is 0 where there is no state. Raise ValueError for a state of another plan.
     """
     if not path.is_file():
         return 0
+    tensors, step = _read(path, parts, plan)
+    states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
+    for key, tensor in tensors.items():
+        place, index, name = key.split('/')
+        states[int(place)].setdefault(int(index), {})[name] = tensor
+    for optimizer, state in zip(optimizers, states):
+        groups = optimizer.state_dict()['param_groups']
+        optimizer.load_state_dict({'state': state, 'param_groups': groups})
+    return step
+
+
+def read_parts(path: Path, parts: Mapping[str, Any], plan: str, steps: int) -> None:
+    """
+    Read modules that another training of so many steps has finished.
+
+    Raise ValueError for a state of another plan, or of fewer steps.
+    """
+    if not steps:
+        return
+    if not path.is_file() or (done := _read(path, parts, plan)[1]) < steps:
+        found = f'{done} of {steps} steps' if path.is_file() else 'nothing'
+        raise ValueError(f'{path} holds {found}: that is learned first')
+
+
+def _read(path: Path, parts: Mapping[str, Any], plan: str) -> tuple[dict[str, Any], int]:
+    """Read modules; return what else there is, and the step."""
     import torch
     from safetensors import safe_open
     from safetensors.torch import load_file
@@ -52,12 +76,4 @@ def load_state(
         for part, module in parts.items():
             for name, weight in module.named_parameters():
                 weight.copy_(tensors.pop(f'{part}/{name}'))
-    optimizers = optimizers_at(int(told['step']) - 1)
-    states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
-    for key, tensor in tensors.items():
-        place, index, name = key.split('/')
-        states[int(place)].setdefault(int(index), {})[name] = tensor
-    for optimizer, state in zip(optimizers, states):
-        groups = optimizer.state_dict()['param_groups']
-        optimizer.load_state_dict({'state': state, 'param_groups': groups})
-    return int(told['step'])
+    return tensors, int(told['step'])

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How it learns: to see, to read what it sees, and to write it, one phase after the other."""
+"""How it learns: to see, and to count, apart from each other, and then to write what it sees."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,169 +16,135 @@ from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.training.lessons.cells import TOKENS
 from impromptu_vla_ros.training.nano.batches import Batch, Form, Pool, make_batch, make_counted
-from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.halves import halve
 from impromptu_vla_ros.training.nano.losses import Look, Reading, make_heads, shown
-from impromptu_vla_ros.training.nano.network import Size, make_network, make_optimizers
-from impromptu_vla_ros.training.nano.state import load_state, save_state
+from impromptu_vla_ros.training.nano.network import make_network, make_optimizers
+from impromptu_vla_ros.training.nano.plan import COUNTING, LOOKING, WRITING, Plan
+from impromptu_vla_ros.training.nano.state import load_state, read_parts, save_state
 
 # Steps between two looks at the lessons held out, and two states on the disk.
 LOOK, SAVE = 200, 100
+# What learns in each phase.
+LEARNS = {
+    LOOKING: ('tower', 'looks'),
+    COUNTING: ('language', 'says'),
+    WRITING: ('language', 'says'),
+}
 
 
-@dataclass(frozen=True)
-class Phase:
+def learn(
+    name: str,
+    plan: Plan,
+    dialect: Dialect,
+    tokenizer: Any,
+    train: Pool,
+    held: Pool,
+    out: Path,
+) -> Any:
     """
-    So many `steps`, each of a `batch` of lessons.
+    Go through the phase of that name to its end; return the network.
 
-    The learning rate is `rate` of the highest one, and goes to 0 in the part `end`.
-    """
-
-    steps: int
-    batch: int
-    end: float = 0.75
-    rate: float = 1.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """
-    What is learned one after the other.
-
-    `looking` is of the tower alone, in metres, `counting` of the language model without pictures,
-    `writing` of both, in words, beside which the metres count `metres`. Of its steps the share
-    `counted` goes on counting, or else it is forgotten, and of the others the share `whole`, from
-    the first to the last, is of `whole_batch` whole prompts instead of cut ones.
-    """
-
-    looking: Phase = Phase(2600, 48)
-    counting: Phase = Phase(400, 48)
-    writing: Phase = Phase(900, 32, rate=0.4)
-    counted: float = 0.2
-    whole_batch: int = 12
-    whole: tuple[float, float] = (0.1, 0.6)
-    metres: float = 0.5
-    seed: int = 1
-    size: Size = field(default_factory=Size)
-    dropout: Dropout = field(default_factory=Dropout)
-
-    @property
-    def steps(self) -> int:
-        """Return the number of steps."""
-        return self.looking.steps + self.counting.steps + self.writing.steps
-
-    def phase(self, step: int) -> tuple[Phase, int]:
-        """Return the phase of a step, and its number there."""
-        for phase in (self.looking, self.counting):
-            if step < phase.steps:
-                return phase, step
-            step -= phase.steps
-        return self.writing, step
-
-
-def rate(step: int, steps: int, end: float, warm: int = 40) -> float:
-    """Return the learning rate's share of the highest at a step of a phase."""
-    begin = min(1.0, (step + 1) / warm)
-    return begin * min(1.0, (steps - step) / max(1.0, end * steps))
-
-
-def train(plan: Plan, dialect: Dialect, tokenizer: Any, train: Pool, held: Pool, out: Path) -> Any:
-    """
-    Return the trained network; its state lies in `out` meanwhile, and is gone on with.
-
+    Its state lies in `out` meanwhile, and is gone on with; that of other phases is begun with.
     Raise ValueError for a state of another plan.
     """
-    learner = Learner(plan, dialect, tokenizer, train)
+    learner = Learner(name, plan, dialect, tokenizer, train)
     out.mkdir(parents=True, exist_ok=True)
-    state = out / 'state.safetensors'
-    begin = load_state(state, learner.parts, learner.optimizers_at, _named(plan))
-    bar = tqdm(
-        range(begin, plan.steps), initial=begin, total=plan.steps, unit='step', disable=None
-    )
-    log = out / 'training.jsonl'
+    if name == WRITING:
+        for before in (LOOKING, COUNTING):
+            parts = {part: learner.parts[part] for part in LEARNS[before]}
+            read_parts(_state(out, before), parts, plan.named(before), plan.phase(before).steps)
+    begin = load_state(_state(out, name), learner.learning, learner.optimizers, plan.named(name))
+    steps = plan.phase(name).steps
+    bar = tqdm(range(begin, steps), name, initial=begin, total=steps, unit='step', disable=None)
     for step, batch in zip(bar, learner.batches(begin)):
         losses = learner.step(step, batch)
-        bar.set_postfix({name: f'{value:.3f}' for name, value in losses.items()})
+        bar.set_postfix({loss: f'{value:.3f}' for loss, value in losses.items()})
         done = step + 1
-        if done % LOOK == 0 or done == plan.steps:
-            losses |= learner.looked(held, step)
-            with log.open('a', encoding='utf-8') as file:
+        if done % LOOK == 0 or done == steps:
+            losses |= learner.looked(held)
+            with (out / f'{name}.jsonl').open('a', encoding='utf-8') as file:
                 file.write(json.dumps({'step': done, **losses}) + '\n')
-        if done % SAVE == 0:
-            save_state(state, learner.parts, learner.optimizers, done, _named(plan))
+        if done % SAVE == 0 or done == steps:
+            state = _state(out, name)
+            save_state(state, learner.learning, learner.optimizers, done, plan.named(name))
     return learner.network
 
 
+def _state(out: Path, name: str) -> Path:
+    return out / f'{name}.safetensors'
+
+
 class Learner:
-    """The network, its heads and what trains them, step by step."""
+    """The network, its heads and what trains them in one phase, step by step."""
 
-    def __init__(self, plan: Plan, dialect: Dialect, tokenizer: Any, pool: Pool) -> None:
-        self._plan, self._dialect, self._tokenizer, self._pool = plan, dialect, tokenizer, pool
+    def __init__(
+        self, name: str, plan: Plan, dialect: Dialect, tokenizer: Any, pool: Pool
+    ) -> None:
+        self._name, self._phase, self._plan = name, plan.phase(name), plan
+        self._dialect, self._tokenizer, self._pool = dialect, tokenizer, pool
         self.network = make_network(tokenizer, plan.size, plan.seed).train()
-        self._heads = make_heads(TOKENS, plan.size.hidden, dialect.waypoints)
-        self.parts = {'network': self.network, 'heads': self._heads}
+        self._heads = looks, says = make_heads(TOKENS, plan.size.hidden, dialect.waypoints)
+        model = self.network.model
+        self.parts = {
+            'tower': model.visual,
+            'language': model.language_model,
+            'looks': looks,
+            'says': says,
+        }
         halve(self.parts.values())
-        self.optimizers = self.optimizers_at(0)
-
-    def optimizers_at(self, step: int) -> tuple[Any, Any]:
-        """Make the optimizers, which begin anew with each phase, and return them."""
-        self.optimizers = make_optimizers(self.parts)
+        self.learning = {part: self.parts[part] for part in LEARNS[name]}
+        self.optimizers = make_optimizers(self.learning)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group['highest'] = group['lr']
-        return self.optimizers
 
     def batches(self, begin: int) -> Iterator[Batch]:
         """Make the batches of the steps from `begin`, each while the last is learned from."""
         with ThreadPoolExecutor(1) as beside:
-            coming = None
-            for step in range(begin, self._plan.steps):
-                batch = self._batch(step) if coming is None else coming.result()
-                # Of what one phase has learned the next one's first answers are made.
-                further = step + 1 < self._plan.steps and self._plan.phase(step + 1)[1] > 0
-                coming = beside.submit(self._batch, step + 1) if further else None
+            coming = beside.submit(self._batch, begin)
+            for step in range(begin, self._phase.steps):
+                batch = coming.result()
+                if step + 1 < self._phase.steps:
+                    coming = beside.submit(self._batch, step + 1)
                 yield batch
 
     def step(self, step: int, batch: Batch) -> dict[str, float]:
         """Learn from one batch; return the losses."""
         import torch
 
-        plan = self._plan
-        phase, number = plan.phase(step)
-        if number == 0:
-            self.optimizers_at(step)
-        losses = self._losses(batch, phase)
+        losses = self._losses(batch)
         sum(losses.values()).backward()
-        weights = [w for part in self.parts.values() for w in part.parameters()]
+        weights = [w for part in self.learning.values() for w in part.parameters()]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        share = phase.rate * rate(number, phase.steps, phase.end)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group['lr'] = share * group['highest']
+                group['lr'] = self._phase.share(step) * group['highest']
             optimizer.step()
-        for part in self.parts.values():
+        for part in self.learning.values():
             part.zero_grad()
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _losses(self, batch: Batch, phase: Phase) -> dict[str, Any]:
+    def _losses(self, batch: Batch) -> dict[str, Any]:
         told = self.network, self._heads, batch, self._dialect.spacing
-        if phase is self._plan.looking:
+        if self._name == LOOKING:
             return {'metres': Look(*told).loss()}
         reading = Reading(*told)
         return {'words': reading.words(), 'metres': self._plan.metres * reading.loss()}
 
     def _batch(self, step: int) -> Batch:
-        plan, random = self._plan, np.random.default_rng([self._plan.seed, step])
-        phase, number = plan.phase(step)
-        if phase is plan.counting or phase is plan.writing and random.random() < plan.counted:
+        plan, phase = self._plan, self._phase
+        writes = self._name == WRITING
+        # What is written of is drawn anew, not the lessons that were looked at.
+        drawn = step + plan.looking.steps if writes else step
+        random = np.random.default_rng([plan.seed, drawn])
+        if self._name == COUNTING or writes and random.random() < plan.counted:
             return make_counted(random, self._dialect, phase.batch, self._tokenizer)
         form, count = Form.SEEN, phase.batch
-        if phase is plan.writing:
-            done = number / phase.steps
-            whole = bool(random.random() < np.interp(done, (0.0, 1.0), plan.whole))
+        if writes:
+            whole = random.random() < np.interp(step / phase.steps, (0.0, 1.0), plan.whole)
             form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, count)
         numbers = self._pool.drawn(random, count, pictured=form is Form.SEEN)
-        teacher = self._said if phase is plan.writing else None
+        teacher = self._said if writes else None
         told = numbers, plan.dropout, self._tokenizer, form, teacher
         return make_batch(random, self._pool, self._dialect, *told)
 
@@ -191,15 +156,14 @@ class Learner:
             look = Look(self.network, self._heads, batch, self._dialect.spacing)
             return np.asarray(look.waypoints('mean').numpy(), float)
 
-    def looked(self, held: Pool, step: int, count: int = 128) -> dict[str, float]:
+    def looked(self, held: Pool, count: int = 128) -> dict[str, float]:
         """Return how it does on lessons held out: metres off after 1 to 3 s, loss of words."""
         import torch
 
         if not len(held):
             return {}
         random, spacing = np.random.default_rng(0), self._dialect.spacing
-        phase = self._plan.phase(step)[0]
-        if phase is self._plan.counting:
+        if self._name == COUNTING:
             batch = make_counted(random, self._dialect, count, self._tokenizer)
         else:
             numbers = random.choice(len(held), min(count, len(held)), replace=False)
@@ -207,15 +171,11 @@ class Learner:
             batch = make_batch(random, held, *told, Form.CUT)
         with torch.no_grad():
             reading = Reading(self.network, self._heads, batch, spacing)
-            if phase is self._plan.looking:
+            if self._name == LOOKING:
                 return shown(reading.metres_off('mean'), spacing)
             off = shown(reading.metres_off('state'), spacing)
-            if phase is self._plan.writing:
+            if self._name == WRITING:
                 # The metres are held against the truth, the words against what they shall say.
                 said = make_batch(random, held, *told, Form.CUT, self._said)
                 reading = Reading(self.network, self._heads, said, spacing)
             return {**off, 'held_words': float(reading.words())}
-
-
-def _named(plan: Plan) -> str:
-    return json.dumps(asdict(plan), sort_keys=True)

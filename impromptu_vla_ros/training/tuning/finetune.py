@@ -113,7 +113,7 @@ def run(
 def _train(settings: Settings, learner: Learner, work: Path, on_step: OnStep | None) -> None:
     parts, path = {'adapter': learner.parts.adapter}, work / STATE
     try:
-        begin = load_state(path, parts, lambda _: [learner.optimizer], learner.plan)
+        begin = load_state(path, parts, [learner.optimizer], learner.plan)
     except ValueError as error:
         raise ModelError(str(error)) from error
     log, steps = work / LOG, learner.steps
