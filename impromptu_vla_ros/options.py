@@ -252,8 +252,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add('--jobs', type=int, metavar='N', help='drives at a time (default 2)')
     add('--threads', type=int, metavar='N', help="torch's (default 2)")
     add('--looking', type=int, metavar='N', help='steps of the vision tower alone')
-    add('--counting', type=int, metavar='N', help='steps of the language model without pictures')
-    add('--writing', type=int, metavar='N', help='steps of all with words')
+    add('--reading', type=int, metavar='N', help='steps of the language model in metres')
+    add('--writing', type=int, metavar='N', help='steps of the language model in words')
 
 
 def add_curate(parser: argparse.ArgumentParser) -> None:

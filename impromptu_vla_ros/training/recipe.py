@@ -12,11 +12,9 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, read_l
 from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
 from impromptu_vla_ros.training.nano.batches import split
-from impromptu_vla_ros.training.nano.plan import COUNTING, LOOKING, WRITING, Plan
+from impromptu_vla_ros.training.nano.plan import PHASES, Plan
 from impromptu_vla_ros.training.nano.trainer import learn
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')
@@ -60,7 +58,7 @@ class Recipe:
 def run(chosen: argparse.Namespace) -> int:
     """Make the model as the command line says; return the exit code."""
     plan, recipe = Plan(), Recipe()
-    for name in (LOOKING, COUNTING, WRITING):
+    for name in PHASES:
         if (steps := getattr(chosen, name)) is not None:
             plan = replace(plan, **{name: replace(getattr(plan, name), steps=steps)})
     plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)
@@ -86,7 +84,8 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     `out` then has the folders `lessons`, `training`, `nano` (the checkpoint) and `onnx`. `data`
     is the folder of real drives, None for none. Raise ModelError for libraries that are missing.
     """
-    torch, _ = _libraries()
+    torch, tokenizers = _libraries()
+    torch.set_num_threads(recipe.threads)
     # Of what is loaded now, whatever becomes of the files meanwhile.
     commit = _commit()
     spent: dict[str, float] = {}
@@ -97,15 +96,14 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
 
     out.mkdir(parents=True, exist_ok=True)
     record(out / 'lessons', recipe.drives, recipe.seed, recipe.jobs)
+    drives = [*read_lessons(out / 'lessons'), *_real(data)]
     done('lessons')
-    # Neither of the two needs the other, and none is faster with two threads.
-    with ProcessPoolExecutor(min(recipe.jobs, 2), get_context('spawn')) as beside:
-        asked = [beside.submit(_learned, recipe, out, data, n) for n in (LOOKING, COUNTING)]
-        for each in asked:
-            each.result()
-    done('looking and counting')
-    network = _learned(recipe, out, data, WRITING)
-    done('writing')
+    tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
+    dialect = DIALECTS[NANO]
+    pools = split(drives, HELD, dialect)
+    for name in PHASES:
+        network = learn(name, recipe.plan, dialect, tokenizer, *pools, out / 'training')
+        done(name)
     _write(network, torch, out / NANO)
     _export(recipe, out)
     done('export')
@@ -113,21 +111,10 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
         'command': command,
         'commit': commit,
         'seconds': spent,
-        **_provenance(recipe, out, data),
+        **_provenance(recipe, out, drives),
     }
     (out / PROVENANCE).write_text(json.dumps(told, indent=2) + '\n', encoding='utf-8')
     return out
-
-
-def _learned(recipe: Recipe, out: Path, data: Path | None, name: str) -> Any:
-    """Go through one phase; return the network after the last one, None after another."""
-    torch, tokenizers = _libraries()
-    torch.set_num_threads(recipe.threads if name == WRITING else max(1, recipe.threads // 2))
-    tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
-    dialect = DIALECTS[NANO]
-    pools = split([*read_lessons(out / 'lessons'), *_real(data)], HELD, dialect)
-    network = learn(name, recipe.plan, dialect, tokenizer, *pools, out / 'training')
-    return network if name == WRITING else None
 
 
 def tokenizer_file() -> Path:
@@ -165,9 +152,8 @@ def _export(recipe: Recipe, out: Path) -> None:
     parity.run(argparse.Namespace(weights=recipe.weights, **asked, **device, **place))
 
 
-def _provenance(recipe: Recipe, out: Path, data: Path | None) -> dict[str, Any]:
-    drives = [*read_lessons(out / 'lessons'), *_real(data)]
-    logs = {name: out / 'training' / f'{name}.jsonl' for name in (LOOKING, COUNTING, WRITING)}
+def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:
+    logs = {name: out / 'training' / f'{name}.jsonl' for name in PHASES}
     return {
         'recipe': asdict(recipe),
         'lessons': sum(len(drive.prompts) for drive in drives),

@@ -17,6 +17,7 @@ from impromptu_vla_ros.training.nano import examples
 from impromptu_vla_ros.training.nano.batches import (
     HAPPENING,
     Form,
+    asked,
     make_batch,
     make_counted,
     pooled,
@@ -213,6 +214,13 @@ def test_a_lesson_without_picture_shows_nothing(tokenizer):
     assert batch.values.shape == (2, 180, 1176)
     assert batch.told[0][7] == 1.0
     assert not batch.near.any()
+
+
+def test_what_is_asked_ends_where_the_answer_begins(tokenizer, pool):
+    given = NANO, [3], None, tokenizer, Form.CUT
+    batch = asked(make_batch(np.random.default_rng(0), pool, *given))
+    assert text_of(tokenizer, batch.ids[0]).endswith('assistant\n]:')
+    assert not batch.weights.any()
 
 
 def test_what_is_counted_is_a_cut_lesson_without_its_picture(tokenizer, pool):

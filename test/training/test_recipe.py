@@ -30,8 +30,8 @@ def test_it_says_where_it_comes_from(made):
     assert told['lessons_sha256'] == lessons_hash(made / 'lessons')
     assert told['recipe']['plan']['seed'] == SMALL.seed
     steps = {name: look['step'] for name, look in told['last_looks'].items()}
-    assert steps == {name: SMALL.phase(name).steps for name in ('looking', 'counting', 'writing')}
-    assert set(told['seconds']) == {'lessons', 'looking and counting', 'writing', 'export'}
+    assert steps == {name: SMALL.phase(name).steps for name in ('looking', 'reading', 'writing')}
+    assert set(told['seconds']) == {'lessons', 'looking', 'reading', 'writing', 'export'}
 
 
 def test_its_graphs_answer_in_the_dialect(made):

@@ -73,7 +73,7 @@ def learned(name, tokenizer, pools, out, plan=SMALL):
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, 'SAVE', 1)
-    for name in ('looking', 'counting'):
+    for name in ('looking', 'reading'):
         learned(name, tokenizer, pools, tmp_path)
     shutil.copytree(tmp_path, tmp_path / 'stopped', ignore=shutil.ignore_patterns('stopped'))
     whole = learned('writing', tokenizer, pools, tmp_path)
@@ -97,29 +97,30 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_pa
 def test_each_phase_learns_its_parts_and_begins_with_what_was_learned(tokenizer, pools, tmp_path):
     with pytest.raises(ValueError, match='looking.safetensors holds nothing: that is learned fir'):
         learned('writing', tokenizer, pools, tmp_path)
-    untrained, looked, counted = (
+    untrained, looked, read = (
         make_network(tokenizer, SMALL.size, SMALL.seed),
         learned('looking', tokenizer, pools, tmp_path),
-        learned('counting', tokenizer, pools, tmp_path),
+        learned('reading', tokenizer, pools, tmp_path),
     )
+    written = learned('writing', tokenizer, pools, tmp_path)
 
     def same(one, other, part):
         pairs = zip(getattr(one.model, part).parameters(), getattr(other.model, part).parameters())
         return all(bool((a == b).all()) for a, b in pairs)
 
-    assert same(counted, untrained, 'visual') and not same(looked, untrained, 'visual')
+    assert not same(looked, untrained, 'visual')
     assert same(looked, untrained, 'language_model')
-    written = learned('writing', tokenizer, pools, tmp_path)
-    assert same(written, looked, 'visual')
-    assert not same(written, counted, 'language_model')
+    assert same(read, looked, 'visual') and same(written, looked, 'visual')
+    assert not same(read, looked, 'language_model')
+    assert not same(written, read, 'language_model')
 
 
 def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path):
-    learned('counting', tokenizer, pools, tmp_path)
-    longer = replace(SMALL, looking=Phase(9, 4))
-    learned('counting', tokenizer, pools, tmp_path, longer)
+    learned('looking', tokenizer, pools, tmp_path)
+    # What comes later does not matter.
+    learned('looking', tokenizer, pools, tmp_path, replace(SMALL, reading=Phase(9, 4)))
     with pytest.raises(ValueError, match='of another plan'):
-        learned('counting', tokenizer, pools, tmp_path, replace(SMALL, seed=9))
+        learned('looking', tokenizer, pools, tmp_path, replace(SMALL, seed=9))
 
 
 def test_where_the_line_is_becomes_where_to_go(tokenizer, pools):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -176,6 +176,18 @@ def make_counted(
         for _ in range(count)
     ]
     return _batch(lessons, _pictures(lessons, dialect), tokenizer, Form.COUNTED)
+
+
+def asked(batch: Batch) -> Batch:
+    """Return the lessons without their answers, or with the beginnings of some."""
+    end = int(batch.asked.max()) + 1
+    return replace(
+        batch,
+        ids=batch.ids[:, :end],
+        positions=batch.positions[:, :, :end],
+        weights=batch.weights[:, :end],
+        written=batch.written[:, :end],
+    )
 
 
 def _pictures(lessons: Sequence[Lesson], dialect: Dialect) -> list[Patches]:

@@ -30,6 +30,10 @@ from impromptu_vla_ros.training.nano.tower import features
 USUAL = 1.0
 # Of about what size waypoints are, m.
 SIZE = 20.0, 5.0
+# Of the language model: what a road does is a part of what the speed does.
+ASIDE = 0.4
+# Which head of the tower's says what shall be written, and what shall be read for that.
+TEACHER = 'side_by_side'
 # What numbers are told in angles of, m: of each a digit can be read at once.
 PERIODS = 100.0, 10.0, 1.0
 # How much it counts where somebody is, and how far, beside the waypoints.
@@ -61,6 +65,7 @@ def make_heads(tokens: int, hidden: int, waypoints: int, width: int = 192) -> tu
     }
     says = {
         'state': told_of(2 * waypoints),
+        'seen': told_of(width),
         'written': told_of(2),
         'digits': told_of(2 * len(PERIODS)),
     }
@@ -117,10 +122,12 @@ class Look:
         ahead = 10.0 * self._told[:, SPEED, None] * times
         return torch.stack([ahead, 0.0 * ahead], -1) + USUAL * times[:, None] * off
 
-    def _off(self, found: Any) -> Any:
+    def _off(self, found: Any, aside: float = 1.0) -> Any:
+        """Return the loss of waypoints; what they are off sideways is divided by `aside`."""
         import torch
 
-        off = (found - self._points) / (USUAL * self._times(found)[:, None])
+        usual = found.new_tensor([USUAL, USUAL * aside])
+        off = (found - self._points) / (usual * self._times(found)[:, None])
         return torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
 
     def _times(self, points: Any) -> Any:
@@ -150,9 +157,8 @@ class Reading(Look):
         import torch
 
         batch, model = self._batch, self._network.model.language_model
-        ids = torch.from_numpy(batch.ids)
-        embedded = model.embed_tokens(ids)
-        pictured = (ids == self._network.config.image_token_id)[..., None]
+        embedded = model.embed_tokens(torch.from_numpy(batch.ids))
+        pictured = self._pictured[..., None]
         if pictured.any():
             embedded = embedded.masked_scatter(pictured, self.seen.to(embedded.dtype))
         found: tuple[Any, ...] = model(
@@ -167,14 +173,39 @@ class Reading(Look):
         """Return the waypoints (b, waypoints, 2) m that a head tells."""
         if head != 'state':
             return super().waypoints(head)
-        # Halfway: the words behind can read it there.
+        return self._metres(self._says['state'](self._asked).unflatten(1, (-1, 2)))
+
+    @property
+    def _asked(self) -> Any:
+        """Return the hidden states (b, hidden) halfway, where the answer begins."""
         halfway = self.hidden[len(self.hidden) // 2]
-        asked = halfway[np.arange(len(self._batch.asked)), self._batch.asked]
-        return self._metres(self._says['state'](asked).unflatten(1, (-1, 2)))
+        return halfway[np.arange(len(self._batch.asked)), self._batch.asked]
+
+    @property
+    def _pictured(self) -> Any:
+        """Return which tokens (b, n) are of a picture."""
+        import torch
+
+        return torch.from_numpy(self._batch.ids == self._network.config.image_token_id)
 
     def loss(self) -> Any:
-        """Return the loss in metres of what the state tells, and of what is being written."""
-        return self._off(self.waypoints('state')) + self._written()
+        """Return the loss of what the state tells and has seen, and of what is being written."""
+        return self.state_loss() + self._written()
+
+    def state_loss(self) -> Any:
+        """Return the loss of what the state tells, in metres, and has seen."""
+        return self._off(self.waypoints('state'), ASIDE) + self._read()
+
+    def _read(self) -> Any:
+        """Return the loss of what the state holds of the picture, which a head has read there."""
+        import torch
+
+        if not self._pictured.any():
+            return torch.zeros(())
+        with torch.no_grad():
+            right = self._looks[TEACHER]['read'](self.seen)
+            right = torch.nn.functional.layer_norm(right, right.shape[-1:])
+        return torch.nn.functional.mse_loss(self._says['seen'](self._asked), right)
 
     def _written(self) -> Any:
         """Return the loss in metres of the point that each token of the answer is of."""
@@ -187,7 +218,7 @@ class Reading(Look):
         of, axis = written[which] // 2, written[which] % 2
         right, known = self._points[which.nonzero()[:, 0], of], self.hidden[-2][which]
         off = self._metres(self._says['written'](known)) - right
-        off = off / (USUAL * self._spacing * (of + 1.0))[:, None]
+        off = off / (off.new_tensor([USUAL, USUAL * ASIDE]) * self._spacing * (of + 1.0)[:, None])
         metres = torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
         return metres + self._digits(known, right.gather(1, axis[:, None]))
 

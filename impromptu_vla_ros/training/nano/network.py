@@ -16,7 +16,7 @@ class Size:
 
     hidden: int = 192
     intermediate: int = 512
-    layers: int = 4
+    layers: int = 5
     heads: int = 6
     kv_heads: int = 2
     vision_hidden: int = 128
@@ -25,7 +25,7 @@ class Size:
     vision_heads: int = 4
 
 
-NETWORKS = 'tower', 'language'
+NETWORKS = 'tower', 'reader', 'writer'
 # Of the rotary angles of a head of 32: those of time, row and column.
 SECTIONS = {32: [4, 6, 6], 16: [2, 3, 3]}
 
@@ -85,27 +85,39 @@ def _text(size: Size, vocabulary: int, ids: Mapping[str, int]) -> dict[str, Any]
     }
 
 
-def make_optimizers(parts: Mapping[str, Any]) -> tuple[Any, Any]:
+def halves_of(language: Any) -> tuple[Any, Any]:
+    """Return the half of a language model that reads, up to its middle, and that which writes."""
+    from torch import nn
+
+    middle = (len(language.layers) + 1) // 2
+    reader = {'embed_tokens': language.embed_tokens, 'layers': language.layers[:middle]}
+    writer = {'layers': language.layers[middle:], 'norm': language.norm}
+    return nn.ModuleDict(reader), nn.ModuleDict(writer)
+
+
+def make_optimizers(parts: Mapping[str, Any], rates: Mapping[str, float]) -> tuple[Any, Any]:
     """
-    Return AdamW and Muon for the weights of some modules, by name.
+    Return AdamW and Muon for the weights of some modules by name, with shares of their rates.
 
     Muon takes the matrices within the tower and the language model, and learns from fewer steps;
-    AdamW takes their embeddings and first layers, what is no matrix, and other modules.
+    AdamW takes their embeddings and first layers, what is no matrix, and other modules. Each
+    group's `highest` is its learning rate.
     """
     import torch
 
-    inner: list[Any] = []
-    ends: list[Any] = []
-    plain: list[Any] = []
+    adamw: list[dict[str, Any]] = []
+    muon: list[dict[str, Any]] = []
     for name, module in parts.items():
+        inner: list[Any] = []
+        ends: list[Any] = []
+        plain: list[Any] = []
         for place, weight in module.named_parameters():
-            if weight.dim() == 1:
-                plain.append(weight)
-            else:
-                outer = name not in NETWORKS or weight.dim() > 2 or 'embed' in place
-                (ends if outer else inner).append(weight)
-    groups = [{'params': ends, 'weight_decay': 0.02}, {'params': plain, 'weight_decay': 0.0}]
-    return (
-        torch.optim.AdamW(groups, lr=3e-3, betas=(0.9, 0.98)),
-        torch.optim.Muon(inner, lr=0.02, weight_decay=0.02),
-    )
+            outer = name not in NETWORKS or weight.dim() > 2 or 'embed' in place
+            (plain if weight.dim() == 1 else ends if outer else inner).append(weight)
+        rate = rates.get(name, 1.0)
+        for weights, decay in ((ends, 0.02), (plain, 0.0)):
+            if weights:
+                adamw.append({'params': weights, 'weight_decay': decay, 'highest': 3e-3 * rate})
+        if inner:
+            muon.append({'params': inner, 'weight_decay': 0.02, 'highest': 0.02 * rate})
+    return torch.optim.AdamW(adamw, betas=(0.9, 0.98)), torch.optim.Muon(muon)

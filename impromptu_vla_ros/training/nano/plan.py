@@ -9,7 +9,13 @@ from dataclasses import asdict, dataclass, field
 from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.network import Size
 
-LOOKING, COUNTING, WRITING = 'looking', 'counting', 'writing'
+LOOKING, READING, WRITING = PHASES = 'looking', 'reading', 'writing'
+# What a phase does not depend on.
+ONLY = {
+    LOOKING: ('counted', 'kept', 'whole_batch', 'whole', 'metres'),
+    READING: ('kept', 'whole_batch', 'whole', 'metres'),
+    WRITING: (),
+}
 
 
 @dataclass(frozen=True)
@@ -37,36 +43,35 @@ class Plan:
     """
     What is learned.
 
-    `looking` is of the tower alone, in metres, and `counting` of the language model alone,
-    without pictures: neither needs the other. Then comes `writing`, of the language model, in
-    words: what the tower sees, beside which the metres count `metres`. Of its steps the share
-    `counted` goes on counting, or else it is forgotten, and of the others the share `whole`, from
-    the first to the last, is of `whole_batch` whole prompts instead of cut ones.
+    `looking` is of the tower alone, in metres; `reading` of the language model, which has the
+    waypoints of the picture and the prompt in its state then, in metres too; `writing` of both
+    of its halves, in words, the one that reads at the rate `kept` of the other. Beside the words
+    the metres count `metres`. Of the language model's lessons the share `counted` is of numbers
+    alone, and of those that are written the share `whole`, from the first step to the last, is of
+    `whole_batch` whole prompts instead of cut ones.
     """
 
     looking: Phase = Phase(5000, 24, end=0.9)
-    counting: Phase = Phase(4000, 16)
-    writing: Phase = Phase(3000, 16, rate=0.5)
-    counted: float = 0.2
+    reading: Phase = Phase(1800, 24)
+    writing: Phase = Phase(4000, 16)
+    counted: float = 0.35
+    kept: float = 0.15
     whole_batch: int = 6
     whole: tuple[float, float] = (0.0, 0.5)
-    metres: float = 0.5
+    metres: float = 1.0
     seed: int = 1
     size: Size = field(default_factory=Size)
     dropout: Dropout = field(default_factory=Dropout)
 
     def phase(self, name: str) -> Phase:
         """Return the phase of that name."""
-        phases = {LOOKING: self.looking, COUNTING: self.counting, WRITING: self.writing}
-        return phases[name]
+        return {LOOKING: self.looking, READING: self.reading, WRITING: self.writing}[name]
 
     def named(self, name: str) -> str:
-        """Return all that a phase depends on, as text."""
+        """Return all that a phase depends on, as text: what comes later does not matter."""
         told = asdict(self)
-        others = {LOOKING: (COUNTING, WRITING), COUNTING: (LOOKING, WRITING), WRITING: ()}
-        for other in others[name]:
-            del told[other]
-        if name != WRITING:
-            for only in ('counted', 'whole_batch', 'whole'):
-                del told[only]
-        return json.dumps({'phase': name, **told}, sort_keys=True)
+        for later in PHASES[PHASES.index(name) + 1 :]:
+            del told[later]
+        for only in ONLY[name]:
+            del told[only]
+        return json.dumps(told, sort_keys=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How it learns: to see, and to count, apart from each other, and then to write what it sees."""
+"""How it learns: to see, to read what it sees, and to write that, one phase after the other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,21 @@ from tqdm import tqdm
 
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
+from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.training.lessons.cells import TOKENS
-from impromptu_vla_ros.training.nano.batches import Batch, Form, Pool, make_batch, make_counted
+from impromptu_vla_ros.training.nano.batches import (
+    Batch,
+    Form,
+    Pool,
+    Teacher,
+    asked,
+    make_batch,
+    make_counted,
+)
 from impromptu_vla_ros.training.nano.halves import halve
-from impromptu_vla_ros.training.nano.losses import Look, Reading, make_heads, shown
-from impromptu_vla_ros.training.nano.network import make_network, make_optimizers
-from impromptu_vla_ros.training.nano.plan import COUNTING, LOOKING, WRITING, Plan
+from impromptu_vla_ros.training.nano.losses import TEACHER, Look, Reading, make_heads, shown
+from impromptu_vla_ros.training.nano.network import halves_of, make_network, make_optimizers
+from impromptu_vla_ros.training.nano.plan import LOOKING, PHASES, READING, WRITING, Plan
 from impromptu_vla_ros.training.nano.state import load_state, read_parts, save_state
 
 # Steps between two looks at the lessons held out, and two states on the disk.
@@ -27,8 +36,8 @@ LOOK, SAVE = 200, 100
 # What learns in each phase.
 LEARNS = {
     LOOKING: ('tower', 'looks'),
-    COUNTING: ('language', 'says'),
-    WRITING: ('language', 'says'),
+    READING: ('reader', 'writer', 'says'),
+    WRITING: ('reader', 'writer', 'says'),
 }
 
 
@@ -49,10 +58,9 @@ def learn(
     """
     learner = Learner(name, plan, dialect, tokenizer, train)
     out.mkdir(parents=True, exist_ok=True)
-    if name == WRITING:
-        for before in (LOOKING, COUNTING):
-            parts = {part: learner.parts[part] for part in LEARNS[before]}
-            read_parts(_state(out, before), parts, plan.named(before), plan.phase(before).steps)
+    for before in PHASES[: PHASES.index(name)]:
+        parts = {part: learner.parts[part] for part in LEARNS[before]}
+        read_parts(_state(out, before), parts, plan.named(before), plan.phase(before).steps)
     begin = load_state(_state(out, name), learner.learning, learner.optimizers, plan.named(name))
     steps = plan.phase(name).steps
     bar = tqdm(range(begin, steps), name, initial=begin, total=steps, unit='step', disable=None)
@@ -61,7 +69,7 @@ def learn(
         bar.set_postfix({loss: f'{value:.3f}' for loss, value in losses.items()})
         done = step + 1
         if done % LOOK == 0 or done == steps:
-            losses |= learner.looked(held)
+            losses |= {f'held_{k}': value for k, value in learner.looked(held).items()}
             with (out / f'{name}.jsonl').open('a', encoding='utf-8') as file:
                 file.write(json.dumps({'step': done, **losses}) + '\n')
         if done % SAVE == 0 or done == steps:
@@ -84,19 +92,18 @@ class Learner:
         self._dialect, self._tokenizer, self._pool = dialect, tokenizer, pool
         self.network = make_network(tokenizer, plan.size, plan.seed).train()
         self._heads = looks, says = make_heads(TOKENS, plan.size.hidden, dialect.waypoints)
-        model = self.network.model
+        reader, writer = halves_of(self.network.model.language_model)
         self.parts = {
-            'tower': model.visual,
-            'language': model.language_model,
+            'tower': self.network.model.visual,
+            'reader': reader,
+            'writer': writer,
             'looks': looks,
             'says': says,
         }
         halve(self.parts.values())
         self.learning = {part: self.parts[part] for part in LEARNS[name]}
-        self.optimizers = make_optimizers(self.learning)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group['highest'] = group['lr']
+        kept = {'reader': plan.kept} if name == WRITING else {}
+        self.optimizers = make_optimizers(self.learning, kept)
 
     def batches(self, begin: int) -> Iterator[Batch]:
         """Make the batches of the steps from `begin`, each while the last is learned from."""
@@ -129,23 +136,32 @@ class Learner:
         if self._name == LOOKING:
             return {'metres': Look(*told).loss()}
         reading = Reading(*told)
+        if self._name == READING:
+            return {'metres': reading.state_loss()}
         return {'words': reading.words(), 'metres': self._plan.metres * reading.loss()}
 
     def _batch(self, step: int) -> Batch:
         plan, phase = self._plan, self._phase
-        writes = self._name == WRITING
-        # What is written of is drawn anew, not the lessons that were looked at.
-        drawn = step + plan.looking.steps if writes else step
+        # No phase draws what another has drawn.
+        drawn = step + sum(plan.phase(n).steps for n in PHASES[: PHASES.index(self._name)])
         random = np.random.default_rng([plan.seed, drawn])
-        if self._name == COUNTING or writes and random.random() < plan.counted:
-            return make_counted(random, self._dialect, phase.batch, self._tokenizer)
-        form, count = Form.SEEN, phase.batch
-        if writes:
-            whole = random.random() < np.interp(step / phase.steps, (0.0, 1.0), plan.whole)
-            form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, count)
-        numbers = self._pool.drawn(random, count, pictured=form is Form.SEEN)
-        teacher = self._said if writes else None
-        told = numbers, plan.dropout, self._tokenizer, form, teacher
+        if self._name == LOOKING:
+            numbers = self._pool.drawn(random, phase.batch, pictured=True)
+            return self._made(random, numbers, Form.SEEN, None)
+        if random.random() < plan.counted:
+            batch = make_counted(random, self._dialect, phase.batch, self._tokenizer)
+        else:
+            share = np.interp(step / phase.steps, (0.0, 1.0), plan.whole)
+            whole = self._name == WRITING and random.random() < share
+            form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, phase.batch)
+            numbers = self._pool.drawn(random, count, pictured=False)
+            batch = self._made(random, numbers, form, self._said)
+        return asked(batch) if self._name == READING else batch
+
+    def _made(
+        self, random: np.random.Generator, numbers: IntArray, form: Form, teacher: Teacher | None
+    ) -> Batch:
+        told = numbers, self._plan.dropout, self._tokenizer, form, teacher
         return make_batch(random, self._pool, self._dialect, *told)
 
     def _said(self, batch: Batch) -> FloatArray:
@@ -154,7 +170,7 @@ class Learner:
 
         with torch.no_grad():
             look = Look(self.network, self._heads, batch, self._dialect.spacing)
-            return np.asarray(look.waypoints('mean').numpy(), float)
+            return np.asarray(look.waypoints(TEACHER).numpy(), float)
 
     def looked(self, held: Pool, count: int = 128) -> dict[str, float]:
         """Return how it does on lessons held out: metres off after 1 to 3 s, loss of words."""
@@ -163,19 +179,15 @@ class Learner:
         if not len(held):
             return {}
         random, spacing = np.random.default_rng(0), self._dialect.spacing
-        if self._name == COUNTING:
-            batch = make_counted(random, self._dialect, count, self._tokenizer)
-        else:
-            numbers = random.choice(len(held), min(count, len(held)), replace=False)
-            told = self._dialect, numbers, None, self._tokenizer
-            batch = make_batch(random, held, *told, Form.CUT)
+        numbers = random.choice(len(held), min(count, len(held)), replace=False)
+        told = self._dialect, numbers, None, self._tokenizer, Form.CUT
+        batch = make_batch(random, held, *told)
+        given = self.network, self._heads
         with torch.no_grad():
-            reading = Reading(self.network, self._heads, batch, spacing)
             if self._name == LOOKING:
-                return shown(reading.metres_off('mean'), spacing)
-            off = shown(reading.metres_off('state'), spacing)
-            if self._name == WRITING:
-                # The metres are held against the truth, the words against what they shall say.
-                said = make_batch(random, held, *told, Form.CUT, self._said)
-                reading = Reading(self.network, self._heads, said, spacing)
-            return {**off, 'held_words': float(reading.words())}
+                return shown(Look(*given, batch, spacing).metres_off(TEACHER), spacing)
+            off = shown(Reading(*given, batch, spacing).metres_off('state'), spacing)
+            said = Reading(*given, make_batch(random, held, *told, self._said), spacing)
+            from_teacher = shown(said.metres_off('state'), spacing)
+            found = {**off, **{f'said_{name}': value for name, value in from_teacher.items()}}
+            return found if self._name == READING else {**found, 'words': float(said.words())}
