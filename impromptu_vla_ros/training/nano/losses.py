@@ -73,15 +73,21 @@ def make_heads(tokens: int, hidden: int, waypoints: int, width: int = 192) -> tu
 
 
 class Look:
-    """A batch whose pictures have gone through the tower."""
+    """A batch whose pictures have gone through the tower, which `learns` or stays as it is."""
 
-    learns = True
-
-    def __init__(self, network: Any, heads: tuple[Any, Any], batch: Batch, spacing: float) -> None:
+    def __init__(
+        self,
+        network: Any,
+        heads: tuple[Any, Any],
+        batch: Batch,
+        spacing: float,
+        learns: bool = False,
+    ) -> None:
         import torch
 
         self._network, self._batch, self._spacing = network, batch, spacing
         self._looks, self._says = heads
+        self._learns = learns
         self._told = torch.from_numpy(batch.told).float()
         self._points = torch.from_numpy(batch.points).float()
         self._near = torch.from_numpy(batch.near)
@@ -92,10 +98,10 @@ class Look:
         import torch
 
         values = torch.from_numpy(self._batch.values)
-        with torch.set_grad_enabled(self.learns and torch.is_grad_enabled()):
+        with torch.set_grad_enabled(self._learns and torch.is_grad_enabled()):
             return features(self._network.model.visual, values, self._batch.grid)
 
-    def loss(self) -> Any:
+    def looks(self) -> Any:
         """Return the loss in metres of what the features tell."""
         off = self._off(self.waypoints('side_by_side')) + self._off(self.waypoints('mean'))
         return off + NEAR * self._somebody()
@@ -147,9 +153,7 @@ class Look:
 
 
 class Reading(Look):
-    """A batch that has gone through the language model too; the tower stays as it is."""
-
-    learns = False
+    """A batch that has gone through the language model too."""
 
     @cached_property
     def hidden(self) -> tuple[Any, ...]:
@@ -158,9 +162,9 @@ class Reading(Look):
 
         batch, model = self._batch, self._network.model.language_model
         embedded = model.embed_tokens(torch.from_numpy(batch.ids))
-        pictured = self._pictured[..., None]
-        if pictured.any():
-            embedded = embedded.masked_scatter(pictured, self.seen.to(embedded.dtype))
+        if self.pictured:
+            places = torch.from_numpy(batch.ids == self._network.config.image_token_id)
+            embedded = embedded.masked_scatter(places[..., None], self.seen.to(embedded.dtype))
         found: tuple[Any, ...] = model(
             inputs_embeds=embedded,
             position_ids=torch.from_numpy(batch.positions),
@@ -182,17 +186,11 @@ class Reading(Look):
         return halfway[np.arange(len(self._batch.asked)), self._batch.asked]
 
     @property
-    def _pictured(self) -> Any:
-        """Return which tokens (b, n) are of a picture."""
-        import torch
+    def pictured(self) -> bool:
+        """Return whether the batch has pictures."""
+        return bool((self._batch.ids == self._network.config.image_token_id).any())
 
-        return torch.from_numpy(self._batch.ids == self._network.config.image_token_id)
-
-    def loss(self) -> Any:
-        """Return the loss of what the state tells and has seen, and of what is being written."""
-        return self.state_loss() + self._written()
-
-    def state_loss(self) -> Any:
+    def state(self) -> Any:
         """Return the loss of what the state tells, in metres, and has seen."""
         return self._off(self.waypoints('state'), ASIDE) + self._read()
 
@@ -200,15 +198,15 @@ class Reading(Look):
         """Return the loss of what the state holds of the picture, which a head has read there."""
         import torch
 
-        if not self._pictured.any():
+        if not self.pictured:
             return torch.zeros(())
         with torch.no_grad():
             right = self._looks[TEACHER]['read'](self.seen)
             right = torch.nn.functional.layer_norm(right, right.shape[-1:])
         return torch.nn.functional.mse_loss(self._says['seen'](self._asked), right)
 
-    def _written(self) -> Any:
-        """Return the loss in metres of the point that each token of the answer is of."""
+    def written(self) -> Any:
+        """Return the loss in metres of the point, and number, that each token is of."""
         import torch
 
         written = torch.from_numpy(self._batch.written)
@@ -246,6 +244,6 @@ class Reading(Look):
         return (weights[counted] * each).sum() / weights[counted].sum()
 
 
-def shown(off: NDArray[np.float64], spacing: float) -> dict[str, float]:
+def shown(name: str, off: NDArray[np.float64], spacing: float) -> dict[str, float]:
     """Return how far off waypoints (b, waypoints) are after 1, 2 and 3 s, m, by name."""
-    return {f'off_{s}s': float(off[:, round(s / spacing) - 1].mean()) for s in (1, 2, 3)}
+    return {f'{name}_{s}s': float(off[:, round(s / spacing) - 1].mean()) for s in (1, 2, 3)}

@@ -43,17 +43,17 @@ class Plan:
     """
     What is learned.
 
-    `looking` is of the tower alone, in metres; `reading` of the language model, which has the
-    waypoints of the picture and the prompt in its state then, in metres too; `writing` of both
-    of its halves, in words, the one that reads at the rate `kept` of the other. Beside the words
-    the metres count `metres`. Of the language model's lessons the share `counted` is of numbers
-    alone, and of those that are written the share `whole`, from the first step to the last, is of
-    `whole_batch` whole prompts instead of cut ones.
+    `looking` is of the tower alone, in metres; `reading` of the tower and of the half of the
+    language model that reads, in metres too; `writing` of both of its halves, in words, the one
+    that reads at the rate `kept` of the other. Beside the words the metres count `metres`. Of the
+    language model's lessons the share `counted` is of numbers alone, and of those that are
+    written the share `whole`, from the first step to the last, is of `whole_batch` whole prompts
+    instead of cut ones.
     """
 
-    looking: Phase = Phase(5000, 24, end=0.9)
-    reading: Phase = Phase(1800, 24)
-    writing: Phase = Phase(4000, 16)
+    looking: Phase = Phase(3500, 24, end=0.9)
+    reading: Phase = Phase(3000, 24, end=0.9)
+    writing: Phase = Phase(3400, 16)
     counted: float = 0.35
     kept: float = 0.15
     whole_batch: int = 6

@@ -36,7 +36,7 @@ LOOK, SAVE = 200, 100
 # What learns in each phase.
 LEARNS = {
     LOOKING: ('tower', 'looks'),
-    READING: ('reader', 'writer', 'says'),
+    READING: ('tower', 'reader', 'looks', 'says'),
     WRITING: ('reader', 'writer', 'says'),
 }
 
@@ -132,31 +132,38 @@ class Learner:
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _losses(self, batch: Batch) -> dict[str, Any]:
-        told = self.network, self._heads, batch, self._dialect.spacing
+        given = self.network, self._heads, batch, self._dialect.spacing
         if self._name == LOOKING:
-            return {'metres': Look(*told).loss()}
-        reading = Reading(*told)
+            return {'looks': Look(*given, learns=True).looks()}
         if self._name == READING:
-            return {'metres': reading.state_loss()}
-        return {'words': reading.words(), 'metres': self._plan.metres * reading.loss()}
+            reading = Reading(*given, learns=True)
+            looks = {'looks': reading.looks()} if reading.pictured else {}
+            return {'state': reading.state(), **looks}
+        reading = Reading(*given)
+        weight = self._plan.metres
+        return {
+            'words': reading.words(),
+            'state': weight * reading.state(),
+            'written': weight * reading.written(),
+        }
 
     def _batch(self, step: int) -> Batch:
         plan, phase = self._plan, self._phase
         # No phase draws what another has drawn.
         drawn = step + sum(plan.phase(n).steps for n in PHASES[: PHASES.index(self._name)])
         random = np.random.default_rng([plan.seed, drawn])
-        if self._name == LOOKING:
-            numbers = self._pool.drawn(random, phase.batch, pictured=True)
-            return self._made(random, numbers, Form.SEEN, None)
-        if random.random() < plan.counted:
+        if self._name != LOOKING and random.random() < plan.counted:
             batch = make_counted(random, self._dialect, phase.batch, self._tokenizer)
-        else:
-            share = np.interp(step / phase.steps, (0.0, 1.0), plan.whole)
-            whole = self._name == WRITING and random.random() < share
-            form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, phase.batch)
-            numbers = self._pool.drawn(random, count, pictured=False)
-            batch = self._made(random, numbers, form, self._said)
-        return asked(batch) if self._name == READING else batch
+            return asked(batch) if self._name == READING else batch
+        if self._name != WRITING:
+            numbers = self._pool.drawn(random, phase.batch, pictured=True)
+            form = Form.SEEN if self._name == LOOKING else Form.CUT
+            return asked(self._made(random, numbers, form, None))
+        share = np.interp(step / phase.steps, (0.0, 1.0), plan.whole)
+        whole = random.random() < share
+        form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, phase.batch)
+        numbers = self._pool.drawn(random, count, pictured=False)
+        return self._made(random, numbers, form, self._said)
 
     def _made(
         self, random: np.random.Generator, numbers: IntArray, form: Form, teacher: Teacher | None
@@ -184,10 +191,14 @@ class Learner:
         batch = make_batch(random, held, *told)
         given = self.network, self._heads
         with torch.no_grad():
+            reading = Reading(*given, batch, spacing)
+            seen = shown('seen', reading.metres_off(TEACHER), spacing)
             if self._name == LOOKING:
-                return shown(Look(*given, batch, spacing).metres_off(TEACHER), spacing)
-            off = shown(Reading(*given, batch, spacing).metres_off('state'), spacing)
+                return seen
+            read = shown('read', reading.metres_off('state'), spacing)
+            if self._name == READING:
+                return {**seen, **read}
+            # Words are held against what they shall say, not against the truth.
             said = Reading(*given, make_batch(random, held, *told, self._said), spacing)
-            from_teacher = shown(said.metres_off('state'), spacing)
-            found = {**off, **{f'said_{name}': value for name, value in from_teacher.items()}}
-            return found if self._name == READING else {**found, 'words': float(said.words())}
+            kept = shown('kept', said.metres_off('state'), spacing)
+            return {**read, **kept, 'words': float(said.words())}
