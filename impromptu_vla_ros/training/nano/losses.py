@@ -30,8 +30,8 @@ from impromptu_vla_ros.training.nano.tower import features
 USUAL = 1.0
 # Of about what size waypoints are, m.
 SIZE = 20.0, 5.0
-# Of the language model: what a road does is a part of what the speed does.
-ASIDE = 0.4
+# Sideways it is a part of that: where a road goes is seen better than how fast somebody will be.
+ASIDE = 0.3
 # Which head of the tower's says what shall be written, and what shall be read for that.
 TEACHER = 'side_by_side'
 # What numbers are told in angles of, m: of each a digit can be read at once.
@@ -103,7 +103,7 @@ class Look:
 
     def looks(self) -> Any:
         """Return the loss in metres of what the features tell."""
-        off = self._off(self.waypoints('side_by_side')) + self._off(self.waypoints('mean'))
+        off = sum(self._off(self.waypoints(head)) for head in ('side_by_side', 'mean'))
         return off + NEAR * self._somebody()
 
     def waypoints(self, head: str) -> Any:
@@ -128,11 +128,10 @@ class Look:
         ahead = 10.0 * self._told[:, SPEED, None] * times
         return torch.stack([ahead, 0.0 * ahead], -1) + USUAL * times[:, None] * off
 
-    def _off(self, found: Any, aside: float = 1.0) -> Any:
-        """Return the loss of waypoints; what they are off sideways is divided by `aside`."""
+    def _off(self, found: Any) -> Any:
         import torch
 
-        usual = found.new_tensor([USUAL, USUAL * aside])
+        usual = found.new_tensor([USUAL, USUAL * ASIDE])
         off = (found - self._points) / (usual * self._times(found)[:, None])
         return torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
 
@@ -192,7 +191,7 @@ class Reading(Look):
 
     def state(self) -> Any:
         """Return the loss of what the state tells, in metres, and has seen."""
-        return self._off(self.waypoints('state'), ASIDE) + self._read()
+        return self._off(self.waypoints('state')) + self._read()
 
     def _read(self) -> Any:
         """Return the loss of what the state holds of the picture, which a head has read there."""
