@@ -24,8 +24,8 @@ from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, read_lessons
 from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
-from impromptu_vla_ros.training.nano.batches import split
 from impromptu_vla_ros.training.nano.plan import PHASES, Plan
+from impromptu_vla_ros.training.nano.pool import split
 from impromptu_vla_ros.training.nano.trainer import learn
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')

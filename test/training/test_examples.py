@@ -13,18 +13,16 @@ from impromptu_vla_ros.core.codec import PromptState
 from impromptu_vla_ros.core.motion import rollout
 from impromptu_vla_ros.core.navigation import COMMANDS
 from impromptu_vla_ros.core.records import parse_command, parse_prompt
-from impromptu_vla_ros.training.nano import examples
+from impromptu_vla_ros.training.nano import examples, rows
 from impromptu_vla_ros.training.nano.batches import (
-    HAPPENING,
     Form,
     asked,
     make_batch,
     make_counted,
-    pooled,
-    split,
 )
 from impromptu_vla_ros.training.nano.counting import counted
 from impromptu_vla_ros.training.nano.examples import Dropout
+from impromptu_vla_ros.training.nano.pool import HAPPENING, pooled, split
 
 tokenizers = pytest.importorskip('tokenizers', reason='needs tokenizers')
 TOKENIZER = Path(examples.__file__).parents[2] / 'nano' / 'tokenizer.json'
@@ -236,7 +234,7 @@ def test_what_is_counted_is_a_cut_lesson_without_its_picture(tokenizer, pool):
 def test_tens_weigh_more_than_centimetres():
     pieces = [' [', '1', '2', '.', '3', '4', ',', ' -', '0', '.', '5', '6', '],', ' [', '7']
     wanted = [1, 2, 2, 2, 1, 0.25, 1, 1, 2, 2, 1, 0.25, 3, 1, 2]
-    assert examples.importance(pieces).tolist() == wanted
+    assert rows.importance(pieces).tolist() == wanted
 
 
 def test_of_each_kind_the_last_drives_are_held_out():

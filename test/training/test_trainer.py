@@ -15,9 +15,9 @@ pytest.importorskip('transformers', reason='needs the extra impromptu_vla_ros[tr
 tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu_vla_ros[train]')
 
 from impromptu_vla_ros.training.nano import halves, trainer  # noqa: E402
-from impromptu_vla_ros.training.nano.batches import split  # noqa: E402
 from impromptu_vla_ros.training.nano.network import make_network  # noqa: E402
 from impromptu_vla_ros.training.nano.plan import Phase  # noqa: E402
+from impromptu_vla_ros.training.nano.pool import split  # noqa: E402
 from impromptu_vla_ros.training.nano.tower import features  # noqa: E402
 
 TOKENIZER = Path(trainer.__file__).parents[2] / 'nano' / 'tokenizer.json'

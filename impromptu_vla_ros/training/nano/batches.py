@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All lessons in memory, and batches drawn from them: the same ones for the same seed."""
+"""Batches of lessons, as tensors: the same ones for the same seed."""
 
 from __future__ import annotations
 
@@ -18,53 +18,24 @@ from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches, to_patches
 from impromptu_vla_ros.training.lessons.cells import COLUMNS, ROWS, TOKENS
-from impromptu_vla_ros.training.lessons.files import NO_PICTURE, Drive
+from impromptu_vla_ros.training.lessons.files import NO_PICTURE
 from impromptu_vla_ros.training.nano.counting import counted
 from impromptu_vla_ros.training.nano.examples import (
-    SPEED,
+    STAYS,
     Dropout,
     Example,
-    Row,
     answered,
     example,
     mirrored,
-    nothing_seen,
-    row,
-    varied,
 )
+from impromptu_vla_ros.training.nano.pictures import nothing_seen, varied
+from impromptu_vla_ros.training.nano.pool import Pool
+from impromptu_vla_ros.training.nano.rows import Row, row
 
-# m off straight on, after the horizon, beyond which a lesson is drawn no less, or no more, often.
-HAPPENING = 2.0, 10.0
-# Of a history that stays as it was.
-STAYS = Dropout(0.0, 0.0, 0.0, 0.0, 0.0)
 # A lesson, its picture and who is near.
 Lesson = tuple[Example, NDArray[np.uint8], NDArray[np.float32]]
 # Width and height of a lesson's picture where it has none.
 BLANK = 252, 140
-
-
-@dataclass(frozen=True)
-class Pool:
-    """
-    Lessons of many drives, in one row.
-
-    Row k of `index` (n, 2) is a lesson's drive and its number there, `weights` (n,) how often it
-    is drawn, the more happens in it, the more often, and of `pictured` (n,) whether it has a
-    picture.
-    """
-
-    drives: tuple[Drive, ...]
-    index: IntArray
-    weights: FloatArray
-    pictured: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def drawn(self, random: np.random.Generator, count: int, pictured: bool) -> IntArray:
-        """Return the numbers of `count` lessons, `pictured` of those with a picture only."""
-        weights = self.weights * self.pictured if pictured else self.weights
-        return random.choice(len(self), count, p=weights / weights.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,41 +63,6 @@ class Batch:
 
 # Returns the waypoints (b, waypoints, 2) m that it would answer.
 Teacher = Callable[[Batch], FloatArray]
-
-
-def pooled(drives: Sequence[Drive], dialect: Dialect) -> Pool:
-    """Return a pool of all lessons of some drives."""
-    index = [(d, k) for d, drive in enumerate(drives) for k in range(len(drive.prompts))]
-    weights = [
-        happening(dialect, *lesson)
-        for drive in drives
-        for lesson in zip(drive.prompts, drive.answers)
-    ]
-    return Pool(
-        tuple(drives),
-        np.array(index, np.int64).reshape(-1, 2),
-        np.array(weights),
-        np.array([drives[d].picture[k] != NO_PICTURE for d, k in index], bool),
-    )
-
-
-def happening(dialect: Dialect, prompt: str, answer: str) -> float:
-    """Return how far off going straight on would be in the end, m, of some limits."""
-    told = example(np.random.default_rng(0), dialect, prompt, answer, STAYS)
-    ahead = 10.0 * told.told[SPEED] * dialect.spacing * dialect.waypoints
-    off = np.linalg.norm(told.points[-1] - [ahead, 0.0])
-    return float(np.clip(off, *HAPPENING))
-
-
-def split(drives: Sequence[Drive], share: float, dialect: Dialect) -> tuple[Pool, Pool]:
-    """Return pools to train with and to look at: of each kind the last drives are held out."""
-    kinds: dict[str, list[Drive]] = {}
-    for drive in drives:
-        kinds.setdefault(drive.kind, []).append(drive)
-    kept = {kind: max(1, round((1.0 - share) * len(group))) for kind, group in kinds.items()}
-    train = [drive for kind, group in kinds.items() for drive in group[: kept[kind]]]
-    held = [drive for kind, group in kinds.items() for drive in group[kept[kind] :]]
-    return pooled(train, dialect), pooled(held, dialect)
 
 
 class Form(Enum):

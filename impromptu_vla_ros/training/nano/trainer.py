@@ -19,7 +19,6 @@ from impromptu_vla_ros.training.lessons.cells import TOKENS
 from impromptu_vla_ros.training.nano.batches import (
     Batch,
     Form,
-    Pool,
     Teacher,
     asked,
     make_batch,
@@ -29,6 +28,7 @@ from impromptu_vla_ros.training.nano.halves import halve
 from impromptu_vla_ros.training.nano.losses import TEACHER, Look, Reading, make_heads, shown
 from impromptu_vla_ros.training.nano.network import halves_of, make_network, make_optimizers
 from impromptu_vla_ros.training.nano.plan import LOOKING, PHASES, READING, WRITING, Plan
+from impromptu_vla_ros.training.nano.pool import Pool
 from impromptu_vla_ros.training.nano.state import load_state, read_parts, save_state
 
 # Steps between two looks at the lessons held out, and two states on the disk.
