@@ -2,9 +2,8 @@
 """
 Lessons of numbers alone: how a car goes on that moves as its prompt says, and turns evenly.
 
-Of a picture a language model of few weights learns to write a number only after it knows what
-numbers are: how fast "6.62" is, what is there after 1.5 s, and how that is written. That it
-learns from any number, of which there is no end.
+A language model of few weights has to learn what numbers are: how fast "6.62" is, what is there
+after 1.5 s, and how that is written. That it learns from any number, of which there is no end.
 """
 
 from __future__ import annotations
