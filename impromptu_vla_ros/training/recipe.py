@@ -161,6 +161,7 @@ def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any
         'last_looks': {
             name: json.loads(log.read_text(encoding='utf-8').splitlines()[-1])
             for name, log in logs.items()
+            if log.is_file()
         },
         'libraries': {name: _version(name) for name in LIBRARIES},
         'python': platform.python_version(),

@@ -129,11 +129,7 @@ class Look:
         return torch.stack([ahead, 0.0 * ahead], -1) + USUAL * times[:, None] * off
 
     def _off(self, found: Any) -> Any:
-        import torch
-
-        usual = found.new_tensor([USUAL, USUAL * ASIDE])
-        off = (found - self._points) / (usual * self._times(found)[:, None])
-        return torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
+        return _unusual(found - self._points, self._times(found)[:, None])
 
     def _times(self, points: Any) -> Any:
         import torch
@@ -215,8 +211,7 @@ class Reading(Look):
         of, axis = written[which] // 2, written[which] % 2
         right, known = self._points[which.nonzero()[:, 0], of], self.hidden[-2][which]
         off = self._metres(self._says['written'](known)) - right
-        off = off / (off.new_tensor([USUAL, USUAL * ASIDE]) * self._spacing * (of + 1.0)[:, None])
-        metres = torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
+        metres = _unusual(off, self._spacing * (of + 1.0)[:, None])
         return metres + self._digits(known, right.gather(1, axis[:, None]))
 
     def _digits(self, known: Any, number: Any) -> Any:
@@ -241,6 +236,14 @@ class Reading(Look):
         logits = self._network.lm_head(self.hidden[-1][:, :-1][counted])
         each = torch.nn.functional.cross_entropy(logits, ids[counted], reduction='none')
         return (weights[counted] * each).sum() / weights[counted].sum()
+
+
+def _unusual(off: Any, times: Any) -> Any:
+    """Return the loss of points (…, 2) that are off, m, so many seconds ahead."""
+    import torch
+
+    off = off / (off.new_tensor([USUAL, USUAL * ASIDE]) * times)
+    return torch.nn.functional.smooth_l1_loss(off, torch.zeros_like(off), beta=0.1)
 
 
 def shown(name: str, off: NDArray[np.float64], spacing: float) -> dict[str, float]:

@@ -85,7 +85,7 @@ def _text(size: Size, vocabulary: int, ids: Mapping[str, int]) -> dict[str, Any]
     }
 
 
-def halves_of(language: Any) -> tuple[Any, Any]:
+def reader_and_writer(language: Any) -> tuple[Any, Any]:
     """Return the half of a language model that reads, up to its middle, and that which writes."""
     from torch import nn
 

@@ -10,8 +10,8 @@ from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.network import Size
 
 LOOKING, READING, WRITING = PHASES = 'looking', 'reading', 'writing'
-# What a phase does not depend on.
-ONLY = {
+# What only later phases depend on.
+LATER = {
     LOOKING: ('counted', 'kept', 'whole_batch', 'whole', 'metres'),
     READING: ('kept', 'whole_batch', 'whole', 'metres'),
     WRITING: (),
@@ -72,6 +72,6 @@ class Plan:
         told = asdict(self)
         for later in PHASES[PHASES.index(name) + 1 :]:
             del told[later]
-        for only in ONLY[name]:
-            del told[only]
+        for later in LATER[name]:
+            del told[later]
         return json.dumps(told, sort_keys=True)

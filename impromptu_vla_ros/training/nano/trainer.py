@@ -26,7 +26,11 @@ from impromptu_vla_ros.training.nano.batches import (
 )
 from impromptu_vla_ros.training.nano.halves import halve
 from impromptu_vla_ros.training.nano.losses import TEACHER, Look, Reading, make_heads, shown
-from impromptu_vla_ros.training.nano.network import halves_of, make_network, make_optimizers
+from impromptu_vla_ros.training.nano.network import (
+    make_network,
+    make_optimizers,
+    reader_and_writer,
+)
 from impromptu_vla_ros.training.nano.plan import LOOKING, PHASES, READING, WRITING, Plan
 from impromptu_vla_ros.training.nano.pool import Pool
 from impromptu_vla_ros.training.nano.state import load_state, read_parts, save_state
@@ -92,7 +96,7 @@ class Learner:
         self._dialect, self._tokenizer, self._pool = dialect, tokenizer, pool
         self.network = make_network(tokenizer, plan.size, plan.seed).train()
         self._heads = looks, says = make_heads(TOKENS, plan.size.hidden, dialect.waypoints)
-        reader, writer = halves_of(self.network.model.language_model)
+        reader, writer = reader_and_writer(self.network.model.language_model)
         self.parts = {
             'tower': self.network.model.visual,
             'reader': reader,
