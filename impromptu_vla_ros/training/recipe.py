@@ -24,8 +24,9 @@ from impromptu_vla_ros.models import ModelError
 from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, read_lessons
 from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
-from impromptu_vla_ros.training.nano.plan import PHASES, Plan
-from impromptu_vla_ros.training.nano.pool import split
+from impromptu_vla_ros.training.nano.halfway import HalfwayDriver
+from impromptu_vla_ros.training.nano.plan import PHASES, PRACTISING, Plan
+from impromptu_vla_ros.training.nano.pool import pooled, split
 from impromptu_vla_ros.training.nano.trainer import learn
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')
@@ -35,6 +36,8 @@ DATA = 'IMPROMPTU_VLA_DATA'
 # Of the lessons of each kind so many are looked at, never learned.
 HELD = 0.05
 PROVENANCE = 'provenance.json'
+# How often a lesson of its own drives counts for one of the expert's; their seeds lie so far off.
+COUNTS, OTHERS = 2, 1000
 # So many questions the graphs answer beside their checkpoint.
 COMPARED = 12
 
@@ -44,10 +47,12 @@ class Recipe:
     """
     How the model is made: so many `drives` through worlds by chance, then the plan.
 
-    `jobs` drives are made at a time; `threads` are torch's. `weights` are those of the graphs.
+    Midway, before it practises, it drives `practice` more itself. `jobs` drives are made at a
+    time; `threads` are torch's. `weights` are those of the graphs.
     """
 
-    drives: int = 700
+    drives: int = 400
+    practice: int = 250
     seed: int = 1
     jobs: int = 2
     threads: int = 2
@@ -62,7 +67,7 @@ def run(chosen: argparse.Namespace) -> int:
         if (steps := getattr(chosen, name)) is not None:
             plan = replace(plan, **{name: replace(getattr(plan, name), steps=steps)})
     plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)
-    given = {name: getattr(chosen, name) for name in ('drives', 'jobs', 'threads')}
+    given = {name: getattr(chosen, name) for name in ('drives', 'practice', 'jobs', 'threads')}
     known = {name: value for name, value in given.items() if value is not None}
     recipe = replace(recipe, plan=plan, seed=plan.seed, **known)
     data = chosen.data or os.environ.get(DATA, '')
@@ -81,8 +86,9 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     """
     Make the model in the folder `out`, and return that; what is done is not done again.
 
-    `out` then has the folders `lessons`, `training`, `nano` (the checkpoint) and `onnx`. `data`
-    is the folder of real drives, None for none. Raise ModelError for libraries that are missing.
+    `out` then has the folders `lessons`, `practice` (lessons too), `training`, `nano` (the
+    checkpoint) and `onnx`. `data` is the folder of real drives, None for none. Raise ModelError
+    for libraries that are missing.
     """
     torch, tokenizers = _libraries()
     torch.set_num_threads(recipe.threads)
@@ -100,9 +106,14 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     done('lessons')
     tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
     dialect = DIALECTS[NANO]
-    pools = split(drives, HELD, dialect)
+    train, held = split(drives, HELD, dialect)
     for name in PHASES:
-        network = learn(name, recipe.plan, dialect, tokenizer, *pools, out / 'training')
+        if name == PRACTISING and recipe.plan.practising.steps:
+            own = _practised(recipe, out)
+            drives += own
+            train = pooled([*train.drives, *COUNTS * own], dialect)
+            done('practice')
+        network = learn(name, recipe.plan, dialect, tokenizer, train, held, out / 'training')
         done(name)
     _write(network, torch, out / NANO)
     _export(recipe, out)
@@ -138,6 +149,14 @@ def _real(data: Path | None) -> list[Drive]:
     return real_drives(data) if data is not None else []
 
 
+def _practised(recipe: Recipe, out: Path) -> list[Drive]:
+    """Let it drive as far as it has learned; return the lessons of that."""
+    driver = HalfwayDriver(recipe.plan, NANO, tokenizer_file(), out / 'training', PRACTISING)
+    # Other situations than the expert's lessons.
+    record(out / 'practice', recipe.practice, recipe.seed + OTHERS, recipe.jobs, driver)
+    return [drive for drive in read_lessons(out / 'practice') if drive.prompts]
+
+
 def _write(network: Any, torch: Any, folder: Path) -> None:
     """Write the checkpoint in bfloat16: what is shipped, and what graphs are made of."""
     network.to(torch.bfloat16).save_pretrained(folder)
@@ -153,11 +172,13 @@ def _export(recipe: Recipe, out: Path) -> None:
 
 
 def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:
+    practised = bool(recipe.plan.practising.steps)
     logs = {name: out / 'training' / f'{name}.jsonl' for name in PHASES}
     return {
         'recipe': asdict(recipe),
         'lessons': sum(len(drive.prompts) for drive in drives),
         'lessons_sha256': lessons_hash(out / 'lessons'),
+        'practice_sha256': lessons_hash(out / 'practice') if practised else '',
         'last_looks': {
             name: json.loads(log.read_text(encoding='utf-8').splitlines()[-1])
             for name, log in logs.items()

@@ -22,7 +22,7 @@ from impromptu_vla_ros.training.nano.batches import (
 )
 from impromptu_vla_ros.training.nano.counting import counted
 from impromptu_vla_ros.training.nano.examples import Dropout
-from impromptu_vla_ros.training.nano.pool import HAPPENING, pooled, split
+from impromptu_vla_ros.training.nano.pool import HAPPENING, TURNING, pooled, split
 
 tokenizers = pytest.importorskip('tokenizers', reason='needs tokenizers')
 TOKENIZER = Path(examples.__file__).parents[2] / 'nano' / 'tokenizer.json'
@@ -174,7 +174,11 @@ def test_lessons_in_which_more_happens_are_drawn_more_often(pool):
     assert (both.drawn(random, 200, pictured=True) < len(drive.prompts)).all()
     counts = np.bincount(both.drawn(random, 20000, pictured=False), minlength=len(both))
     np.testing.assert_allclose(counts / 20000, both.weights / both.weights.sum(), atol=0.02)
-    assert both.weights.min() >= HAPPENING[0] and both.weights.max() <= HAPPENING[1]
+    lowest, highest = TURNING * np.array(HAPPENING)
+    assert both.weights.min() >= lowest and both.weights.max() <= highest
+    onward = [prompt.replace('turn left', 'go straight') for prompt in drive.prompts]
+    less = pooled([replace(drive, prompts=tuple(onward))], NANO)
+    np.testing.assert_allclose(TURNING * less.weights, both.weights[: len(onward)])
 
 
 def test_what_is_counted_goes_on_as_its_prompt_says(tokenizer):

@@ -11,6 +11,7 @@ from impromptu_vla_ros.evaluation.made_up import made_up_questions
 from impromptu_vla_ros.models import create_model
 from impromptu_vla_ros.training import recipe
 from impromptu_vla_ros.training.lessons.files import lessons_hash
+from impromptu_vla_ros.training.nano.plan import PHASES
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'onnxscript', 'onnxruntime')
 
@@ -20,18 +21,19 @@ def made(tmp_path_factory):
     for name in LIBRARIES:
         pytest.importorskip(name, reason='needs the extras impromptu_vla_ros[train,export]')
     out = tmp_path_factory.mktemp('nano')
-    small = recipe.Recipe(drives=1, jobs=1, threads=1, weights='fp32', plan=SMALL)
+    small = recipe.Recipe(1, practice=1, jobs=1, threads=1, weights='fp32', plan=SMALL)
     return recipe.make(small, out, None, 'impromptu-vla train --out nano')
 
 
 def test_it_says_where_it_comes_from(made):
     told = json.loads((made / recipe.PROVENANCE).read_text())
     assert told['command'] == 'impromptu-vla train --out nano'
-    assert told['lessons_sha256'] == lessons_hash(made / 'lessons')
+    for lessons in ('lessons', 'practice'):
+        assert told[f'{lessons}_sha256'] == lessons_hash(made / lessons)
     assert told['recipe']['plan']['seed'] == SMALL.seed
     steps = {name: look['step'] for name, look in told['last_looks'].items()}
-    assert steps == {name: SMALL.phase(name).steps for name in ('looking', 'reading', 'writing')}
-    assert set(told['seconds']) == {'lessons', 'looking', 'reading', 'writing', 'export'}
+    assert steps == {name: SMALL.phase(name).steps for name in PHASES}
+    assert set(told['seconds']) == {'lessons', 'practice', 'export', *PHASES}
 
 
 def test_its_graphs_answer_in_the_dialect(made):

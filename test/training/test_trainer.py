@@ -73,7 +73,7 @@ def learned(name, tokenizer, pools, out, plan=SMALL):
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, 'SAVE', 1)
-    for name in ('looking', 'reading'):
+    for name in ('looking', 'reading', 'practising'):
         learned(name, tokenizer, pools, tmp_path)
     shutil.copytree(tmp_path, tmp_path / 'stopped', ignore=shutil.ignore_patterns('stopped'))
     whole = learned('writing', tokenizer, pools, tmp_path)
@@ -102,6 +102,7 @@ def test_each_phase_learns_its_parts_and_begins_with_what_was_learned(tokenizer,
         learned('looking', tokenizer, pools, tmp_path),
         learned('reading', tokenizer, pools, tmp_path),
     )
+    practised = learned('practising', tokenizer, pools, tmp_path)
     written = learned('writing', tokenizer, pools, tmp_path)
 
     def same(one, other, part):
@@ -110,9 +111,10 @@ def test_each_phase_learns_its_parts_and_begins_with_what_was_learned(tokenizer,
 
     assert not same(looked, untrained, 'visual')
     assert same(looked, untrained, 'language_model')
-    assert not same(read, looked, 'visual') and same(written, read, 'visual')
-    assert not same(read, looked, 'language_model')
-    assert not same(written, read, 'language_model')
+    for later, before in ((read, looked), (practised, read)):
+        assert not same(later, before, 'visual') and not same(later, before, 'language_model')
+    assert same(written, practised, 'visual')
+    assert not same(written, practised, 'language_model')
 
 
 def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path):

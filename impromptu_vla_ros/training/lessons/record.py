@@ -6,10 +6,11 @@ from __future__ import annotations
 import argparse
 import math
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from impromptu_vla_ros.core.dialects import DIALECTS, NANO
 from impromptu_vla_ros.evaluation.driving.loop import Loop, Style
 from impromptu_vla_ros.evaluation.driving.ways import way_along
-from impromptu_vla_ros.models import Model, create_model
+from impromptu_vla_ros.models import Model
 from impromptu_vla_ros.training.lessons.cells import TOKENS
 from impromptu_vla_ros.training.lessons.direct_stage import FIRST, DirectStage
 from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, write_lessons
@@ -33,18 +34,18 @@ STRAIGHT_ON = 0.25
 BEYOND = 200.0
 
 
-@dataclass(frozen=True)
-class Driver:
-    """Who drives while lessons are taken: a model and its `options` by name; '' the expert."""
+class Driver(Protocol):
+    """Makes who drives, in another process: it can be sent there, and known again."""
 
-    model: str = ''
-    options: tuple[tuple[str, str], ...] = ()
+    def __call__(self) -> Model: ...
+
+    def __hash__(self) -> int: ...
 
 
 @cache
-def _made(driver: Driver) -> Model | None:
+def _made(driver: Driver | None) -> Model | None:
     """Return who drives, None for the expert; a model is made once per process."""
-    return create_model(driver.model, **dict(driver.options)) if driver.model else None
+    return driver() if driver is not None else None
 
 
 def recorded(
@@ -80,11 +81,15 @@ def recorded(
 
 
 def record(out: Path, drives: int, seed: int, jobs: int = 1, driver: Driver | None = None) -> None:
-    """Record that many drives into a folder, in parallel; those that are there already stay."""
+    """
+    Record that many drives into a folder, in parallel; those that are there already stay.
+
+    The expert drives where there is no other `driver`.
+    """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f'{seed:04d}-{index:06d}.npz' for index in range(drives)]
     left = [index for index, path in enumerate(paths) if not path.exists()]
-    work = partial(_record_one, out, seed, driver or Driver())
+    work = partial(_record_one, out, seed, driver)
     with ProcessPoolExecutor(jobs, get_context('spawn')) as pool:
         asked = [pool.submit(work, index) for index in left]
         bar = tqdm(as_completed(asked), 'drives', drives, initial=drives - len(left), disable=None)
@@ -92,7 +97,7 @@ def record(out: Path, drives: int, seed: int, jobs: int = 1, driver: Driver | No
             done.result()
 
 
-def _record_one(out: Path, seed: int, driver: Driver, index: int) -> None:
+def _record_one(out: Path, seed: int, driver: Driver | None, index: int) -> None:
     write_lessons(out / f'{seed:04d}-{index:06d}.npz', recorded(seed, index, _made(driver)))
 
 
@@ -103,11 +108,8 @@ def main() -> None:
     parser.add_argument('--drives', type=int, default=400)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--jobs', type=int, default=1)
-    parser.add_argument('--model', default='', help='who drives; the expert if nobody is named')
-    parser.add_argument('--option', action='append', default=[], help="NAME=VALUE of the model's")
     given = parser.parse_args()
-    options = tuple((name, value) for name, _, value in (o.partition('=') for o in given.option))
-    record(given.out, given.drives, given.seed, given.jobs, Driver(given.model, options))
+    record(given.out, given.drives, given.seed, given.jobs)
     print(f'{given.out}: {lessons_hash(given.out)}')
 
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impromptu_vla_ros.core.dialects import Dialect
-from impromptu_vla_ros.core.structs import FloatArray
+from impromptu_vla_ros.core.navigation import STRAIGHT
+from impromptu_vla_ros.core.records import parse_command, parse_prompt
+from impromptu_vla_ros.core.structs import FloatArray, Query
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches, to_patches
 from impromptu_vla_ros.training.lessons.cells import COLUMNS, ROWS, TOKENS
@@ -27,6 +29,7 @@ from impromptu_vla_ros.training.nano.examples import (
     answered,
     example,
     mirrored,
+    told,
 )
 from impromptu_vla_ros.training.nano.pictures import nothing_seen, varied
 from impromptu_vla_ros.training.nano.pool import Pool
@@ -93,7 +96,7 @@ def make_batch(
     lessons = [_lesson(random, pool, dialect, int(number), dropout) for number in numbers]
     pictures = _pictures(lessons, dialect)
     if teacher is not None:
-        said = teacher(_batch(lessons, pictures, tokenizer, Form.SEEN))
+        said = teacher(_batch(lessons, pictures, tokenizer, Form.CUT))
         for place in np.flatnonzero(pool.pictured[numbers]):
             lesson, pixels, near = lessons[place]
             lesson = answered(random, dialect, lesson, said[place], dropout or STAYS)
@@ -112,6 +115,17 @@ def make_counted(
         for _ in range(count)
     ]
     return _batch(lessons, _pictures(lessons, dialect), tokenizer, Form.COUNTED)
+
+
+def make_asked(dialect: Dialect, tokenizer: Any, query: Query) -> Batch:
+    """Return a question with one picture as a batch, without its answer."""
+    (image,) = query.images
+    states, command = parse_prompt(query.prompt), parse_command(query.prompt) or STRAIGHT
+    unknown = np.zeros((dialect.waypoints, 2))
+    lesson = Example(query.prompt, query.rollout, told(states, command), unknown)
+    pictures = [to_patches(image.pixels, query.filter_name, query.most_pixels)]
+    nobody = np.zeros(TOKENS, np.float32)
+    return asked(_batch([(lesson, image.pixels, nobody)], pictures, tokenizer, Form.CUT))
 
 
 def asked(batch: Batch) -> Batch:

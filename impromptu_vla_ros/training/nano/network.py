@@ -16,7 +16,7 @@ class Size:
 
     hidden: int = 192
     intermediate: int = 512
-    layers: int = 5
+    layers: int = 6
     heads: int = 6
     kv_heads: int = 2
     vision_hidden: int = 128

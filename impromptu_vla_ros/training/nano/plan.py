@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.network import Size
 
-LOOKING, READING, WRITING = PHASES = 'looking', 'reading', 'writing'
+LOOKING, READING, PRACTISING, WRITING = PHASES = 'looking', 'reading', 'practising', 'writing'
 # What only later phases depend on.
 LATER = {
     LOOKING: ('counted', 'kept', 'whole_batch', 'whole', 'metres'),
     READING: ('kept', 'whole_batch', 'whole', 'metres'),
+    PRACTISING: ('kept', 'whole_batch', 'whole', 'metres'),
     WRITING: (),
 }
 
@@ -44,7 +45,8 @@ class Plan:
     What is learned.
 
     `looking` is of the tower alone, in metres; `reading` of the tower and of the half of the
-    language model that reads, in metres too; `writing` of both of its halves, in words, the one
+    language model that reads, in metres too, and so is `practising`, with lessons of its own
+    drives beside those of the expert's; `writing` is of both of its halves, in words, the one
     that reads at the rate `kept` of the other. Beside the words the metres count `metres`. Of the
     language model's lessons the share `counted` is of numbers alone, and of those that are
     written the share `whole`, from the first step to the last, is of `whole_batch` whole prompts
@@ -53,11 +55,12 @@ class Plan:
 
     looking: Phase = Phase(3500, 24, end=0.9)
     reading: Phase = Phase(3000, 24, end=0.9)
+    practising: Phase = Phase(2400, 24, end=1.0, rate=0.5)
     writing: Phase = Phase(3400, 16)
     counted: float = 0.35
-    kept: float = 0.15
-    whole_batch: int = 6
-    whole: tuple[float, float] = (0.0, 0.5)
+    kept: float = 0.5
+    whole_batch: int = 8
+    whole: tuple[float, float] = (-0.5, 1.0)
     metres: float = 1.0
     seed: int = 1
     size: Size = field(default_factory=Size)
@@ -65,7 +68,8 @@ class Plan:
 
     def phase(self, name: str) -> Phase:
         """Return the phase of that name."""
-        return {LOOKING: self.looking, READING: self.reading, WRITING: self.writing}[name]
+        phase: Phase = getattr(self, name)
+        return phase
 
     def named(self, name: str) -> str:
         """Return all that a phase depends on, as text: what comes later does not matter."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impromptu_vla_ros.core.dialects import Dialect
+from impromptu_vla_ros.core.records import parse_command
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.training.lessons.files import NO_PICTURE, Drive
@@ -17,6 +18,8 @@ from impromptu_vla_ros.training.nano.examples import SPEED, STAYS, example
 
 # m off straight on, after the horizon, beyond which a lesson is drawn no less, or no more, often.
 HAPPENING = 2.0, 10.0
+# How much more often lessons within a turn are drawn: they are few, and turns were driven worst.
+TURNS, TURNING = ('turn left', 'turn right'), 2.5
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,12 @@ def pooled(drives: Sequence[Drive], dialect: Dialect) -> Pool:
 
 
 def happening(dialect: Dialect, prompt: str, answer: str) -> float:
-    """Return how far off going straight on would be in the end, m, of some limits."""
+    """Return how far off going straight on would be in the end, m, of some limits, or turns."""
     told = example(np.random.default_rng(0), dialect, prompt, answer, STAYS)
     ahead = 10.0 * told.told[SPEED] * dialect.spacing * dialect.waypoints
     off = np.linalg.norm(told.points[-1] - [ahead, 0.0])
-    return float(np.clip(off, *HAPPENING))
+    turning = TURNING if parse_command(prompt) in TURNS else 1.0
+    return turning * float(np.clip(off, *HAPPENING))
 
 
 def split(drives: Sequence[Drive], share: float, dialect: Dialect) -> tuple[Pool, Pool]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,6 @@ from tqdm import tqdm
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.models.positions import IntArray
-from impromptu_vla_ros.training.lessons.cells import TOKENS
 from impromptu_vla_ros.training.nano.batches import (
     Batch,
     Form,
@@ -24,25 +24,15 @@ from impromptu_vla_ros.training.nano.batches import (
     make_batch,
     make_counted,
 )
-from impromptu_vla_ros.training.nano.halves import halve
-from impromptu_vla_ros.training.nano.losses import TEACHER, Look, Reading, make_heads, shown
-from impromptu_vla_ros.training.nano.network import (
-    make_network,
-    make_optimizers,
-    reader_and_writer,
-)
-from impromptu_vla_ros.training.nano.plan import LOOKING, PHASES, READING, WRITING, Plan
+from impromptu_vla_ros.training.nano.losses import TEACHER, Look, Reading, shown
+from impromptu_vla_ros.training.nano.network import make_optimizers
+from impromptu_vla_ros.training.nano.parts import make_parts, read_before, state_file
+from impromptu_vla_ros.training.nano.plan import LOOKING, PHASES, WRITING, Plan
 from impromptu_vla_ros.training.nano.pool import Pool
-from impromptu_vla_ros.training.nano.state import load_state, read_parts, save_state
+from impromptu_vla_ros.training.nano.state import load_state, save_state
 
 # Steps between two looks at the lessons held out, and two states on the disk.
 LOOK, SAVE = 200, 100
-# What learns in each phase.
-LEARNS = {
-    LOOKING: ('tower', 'looks'),
-    READING: ('tower', 'reader', 'looks', 'says'),
-    WRITING: ('reader', 'writer', 'says'),
-}
 
 
 def learn(
@@ -62,10 +52,10 @@ def learn(
     """
     learner = Learner(name, plan, dialect, tokenizer, train)
     out.mkdir(parents=True, exist_ok=True)
-    for before in PHASES[: PHASES.index(name)]:
-        parts = {part: learner.parts[part] for part in LEARNS[before]}
-        read_parts(_state(out, before), parts, plan.named(before), plan.phase(before).steps)
-    begin = load_state(_state(out, name), learner.learning, learner.optimizers, plan.named(name))
+    read_before(learner.parts, plan, name, out)
+    learner.be_taught()
+    state = state_file(out, name)
+    begin = load_state(state, learner.learning, learner.optimizers, plan.named(name))
     steps = plan.phase(name).steps
     bar = tqdm(range(begin, steps), name, initial=begin, total=steps, unit='step', disable=None)
     for step, batch in zip(bar, learner.batches(begin)):
@@ -77,13 +67,8 @@ def learn(
             with (out / f'{name}.jsonl').open('a', encoding='utf-8') as file:
                 file.write(json.dumps({'step': done, **losses}) + '\n')
         if done % SAVE == 0 or done == steps:
-            state = _state(out, name)
             save_state(state, learner.learning, learner.optimizers, done, plan.named(name))
-    return learner.network
-
-
-def _state(out: Path, name: str) -> Path:
-    return out / f'{name}.safetensors'
+    return learner.parts.network
 
 
 class Learner:
@@ -94,20 +79,16 @@ class Learner:
     ) -> None:
         self._name, self._phase, self._plan = name, plan.phase(name), plan
         self._dialect, self._tokenizer, self._pool = dialect, tokenizer, pool
-        self.network = make_network(tokenizer, plan.size, plan.seed).train()
-        self._heads = looks, says = make_heads(TOKENS, plan.size.hidden, dialect.waypoints)
-        reader, writer = reader_and_writer(self.network.model.language_model)
-        self.parts = {
-            'tower': self.network.model.visual,
-            'reader': reader,
-            'writer': writer,
-            'looks': looks,
-            'says': says,
-        }
-        halve(self.parts.values())
-        self.learning = {part: self.parts[part] for part in LEARNS[name]}
+        self.parts = make_parts(plan, dialect, tokenizer)
+        self.learning = self.parts.learning(name)
+        self._taught = self.parts.network, self.parts.heads
+        self._teacher = self._taught
         kept = {'reader': plan.kept} if name == WRITING else {}
         self.optimizers = make_optimizers(self.learning, kept)
+
+    def be_taught(self) -> None:
+        """Let what it knows by now be what it is taught to write."""
+        self._teacher = copy.deepcopy(self._taught)
 
     def batches(self, begin: int) -> Iterator[Batch]:
         """Make the batches of the steps from `begin`, each while the last is learned from."""
@@ -136,14 +117,13 @@ class Learner:
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _losses(self, batch: Batch) -> dict[str, Any]:
-        given = self.network, self._heads, batch, self._dialect.spacing
+        given = *self._taught, batch, self._dialect.spacing
         if self._name == LOOKING:
             return {'looks': Look(*given, learns=True).looks()}
-        if self._name == READING:
-            reading = Reading(*given, learns=True)
+        reading = Reading(*given, learns=self._name != WRITING)
+        if self._name != WRITING:
             looks = {'looks': reading.looks()} if reading.pictured else {}
             return {'state': reading.state(), **looks}
-        reading = Reading(*given)
         weight = self._plan.metres
         return {
             'words': reading.words(),
@@ -158,7 +138,7 @@ class Learner:
         random = np.random.default_rng([plan.seed, drawn])
         if self._name != LOOKING and random.random() < plan.counted:
             batch = make_counted(random, self._dialect, phase.batch, self._tokenizer)
-            return asked(batch) if self._name == READING else batch
+            return batch if self._name == WRITING else asked(batch)
         if self._name != WRITING:
             numbers = self._pool.drawn(random, phase.batch, pictured=True)
             form = Form.SEEN if self._name == LOOKING else Form.CUT
@@ -176,12 +156,12 @@ class Learner:
         return make_batch(random, self._pool, self._dialect, *told)
 
     def _said(self, batch: Batch) -> FloatArray:
-        """Return the waypoints that a head tells of what the tower sees."""
+        """Return the waypoints (b, waypoints, 2) m that the teacher knows halfway."""
         import torch
 
         with torch.no_grad():
-            look = Look(self.network, self._heads, batch, self._dialect.spacing)
-            return np.asarray(look.waypoints(TEACHER).numpy(), float)
+            reading = Reading(*self._teacher, asked(batch), self._dialect.spacing)
+            return np.asarray(reading.waypoints('state').numpy(), float)
 
     def looked(self, held: Pool, count: int = 128) -> dict[str, float]:
         """Return how it does on lessons held out: metres off after 1 to 3 s, loss of words."""
@@ -193,16 +173,15 @@ class Learner:
         numbers = random.choice(len(held), min(count, len(held)), replace=False)
         told = self._dialect, numbers, None, self._tokenizer, Form.CUT
         batch = make_batch(random, held, *told)
-        given = self.network, self._heads
         with torch.no_grad():
-            reading = Reading(*given, batch, spacing)
+            reading = Reading(*self._taught, batch, spacing)
             seen = shown('seen', reading.metres_off(TEACHER), spacing)
             if self._name == LOOKING:
                 return seen
             read = shown('read', reading.metres_off('state'), spacing)
-            if self._name == READING:
+            if self._name != WRITING:
                 return {**seen, **read}
             # Words are held against what they shall say, not against the truth.
-            said = Reading(*given, make_batch(random, held, *told, self._said), spacing)
+            said = Reading(*self._taught, make_batch(random, held, *told, self._said), spacing)
             kept = shown('kept', said.metres_off('state'), spacing)
             return {**read, **kept, 'words': float(said.words())}
