@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from impromptu_vla_ros.evaluation.topics import BagError
 from impromptu_vla_ros.models import create_model, respond
 from impromptu_vla_ros.models.export import export_checkpoint
 from impromptu_vla_ros.models.local import LocalModel
-from impromptu_vla_ros.models.manifest import MANIFEST, sha256
+from impromptu_vla_ros.models.manifest import MANIFEST, Manifest, sha256
 from impromptu_vla_ros.models.onnx_engine import open_graphs
-from impromptu_vla_ros.models.onnx_sessions import choose_device
+from impromptu_vla_ros.models.onnx_sessions import Device, choose_device
 from impromptu_vla_ros.models.parity import REPORT, Parity
 from impromptu_vla_ros.models.positions import following
 from impromptu_vla_ros.models.prompting import prepare
@@ -37,6 +37,15 @@ LOGIT_TOKENS = 64
 PASSES = (1, 7, 33, 23)
 # Between recorded questions, s.
 EVERY = 0.5
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint: a folder, or a hub name with sub-folder and revision."""
+
+    checkpoint: str
+    subfolder: str = ''
+    revision: str = ''
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +69,36 @@ def run(arguments: Namespace) -> int:
         print(f'engines for {device} are built in {out}')
         if (out / REPORT).is_file():
             return 0
-    asked = _questions(arguments, dialect)
+    source = Source(arguments.checkpoint, *place)
+    recorded = arguments.observations is not None
+    report = measure(
+        source, out, manifest, device, dialect, _questions(arguments, dialect), recorded
+    )
+    print(told(report))
+    return 0
+
+
+def measure(
+    source: Source,
+    out: Path,
+    manifest: Manifest,
+    device: Device,
+    dialect: Dialect,
+    asked: Sequence[Query],
+    recorded: bool,
+) -> Parity:
+    """Ask a checkpoint and the graphs of it in `out`; leave the report there, and return it."""
     with tqdm(total=2 * len(asked), desc='the checkpoint answers') as progress:
-        options = {'subfolder': place[0], 'revision': place[1], 'dtype': 'fp32'}
-        model: Any = create_model('transformers', checkpoint=arguments.checkpoint, **options)
-        source = listen(model, asked, None, progress)
+        model: Any = create_model('transformers', **asdict(source), dtype='fp32')
+        theirs = listen(model, asked, None, progress)
         # Large as it is, it shall be gone before the graphs are loaded.
         del model
         gc.collect()
         progress.set_description('the graphs answer')
-        graphs = listen(open_graphs(out, manifest, device), asked, source, progress)
-    recorded = arguments.observations is not None
-    report = compare(dialect, source, graphs, sha256(out / MANIFEST), recorded)
+        graphs = listen(open_graphs(out, manifest, device), asked, theirs, progress)
+    report = compare(dialect, theirs, graphs, sha256(out / MANIFEST), recorded)
     report.write(out)
-    print(told(report))
-    return 0
+    return report
 
 
 def _questions(arguments: Namespace, dialect: Dialect) -> list[Query]:

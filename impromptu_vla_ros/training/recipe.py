@@ -18,15 +18,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from impromptu_vla_ros.core.dialects import DIALECTS, NANO
 from impromptu_vla_ros.evaluation import parity
 from impromptu_vla_ros.models import ModelError
+from impromptu_vla_ros.models.onnx_sessions import Device
 from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, read_lessons
 from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
+from impromptu_vla_ros.training.nano.batches import question
 from impromptu_vla_ros.training.nano.halfway import HalfwayDriver
 from impromptu_vla_ros.training.nano.plan import PHASES, PRACTISING, Plan
-from impromptu_vla_ros.training.nano.pool import pooled, split
+from impromptu_vla_ros.training.nano.pool import Pool, pooled, split
 from impromptu_vla_ros.training.nano.trainer import learn
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'numpy')
@@ -39,7 +43,7 @@ PROVENANCE = 'provenance.json'
 # How often a lesson of its own drives counts for one of the expert's; their seeds lie so far off.
 COUNTS, OTHERS = 2, 1000
 # So many questions the graphs answer beside their checkpoint.
-COMPARED = 12
+COMPARED = 64
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
         network = learn(name, recipe.plan, dialect, tokenizer, train, held, out / 'training')
         done(name)
     _write(network, torch, out / NANO)
-    _export(recipe, out)
+    _export(recipe, out, held if held.pictured.any() else train)
     done('export')
     told = {
         'command': command,
@@ -163,12 +167,17 @@ def _write(network: Any, torch: Any, folder: Path) -> None:
     shutil.copyfile(tokenizer_file(), folder / TOKENIZER)
 
 
-def _export(recipe: Recipe, out: Path) -> None:
-    """Write the graphs, and hold them against the checkpoint."""
-    asked = {'subfolder': '', 'revision': '', 'observations': None, 'count': COMPARED}
-    device = {'device': 'cpu', 'threads': recipe.threads, 'build_engines': False}
-    place = {'checkpoint': str(out / NANO), 'out': str(out / 'onnx'), 'dialect': NANO}
-    parity.run(argparse.Namespace(weights=recipe.weights, **asked, **device, **place))
+def _export(recipe: Recipe, out: Path, pool: Pool) -> None:
+    """Write the graphs, and hold them against the checkpoint by questions of the pool."""
+    from impromptu_vla_ros.models.export import export_checkpoint
+
+    dialect, graphs = DIALECTS[NANO], out / 'onnx'
+    manifest = export_checkpoint(str(out / NANO), graphs, recipe.weights)
+    source, device = parity.Source(str(out / NANO)), Device('cpu', threads=recipe.threads)
+    pictured = np.flatnonzero(pool.pictured)
+    chosen = pictured[np.linspace(0, len(pictured) - 1, COMPARED).round().astype(int)]
+    asked = [question(pool, dialect, int(number)) for number in chosen]
+    print(parity.told(parity.measure(source, graphs, manifest, device, dialect, asked, True)))
 
 
 def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impromptu_vla_ros.core import codec
 from impromptu_vla_ros.core.dialects import Dialect
 from impromptu_vla_ros.core.navigation import STRAIGHT
 from impromptu_vla_ros.core.records import parse_command, parse_prompt
-from impromptu_vla_ros.core.structs import FloatArray, Query
+from impromptu_vla_ros.core.structs import CameraImage, FloatArray, Query
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.preprocessing import Patches, to_patches
 from impromptu_vla_ros.training.lessons.cells import COLUMNS, ROWS, TOKENS
@@ -126,6 +127,25 @@ def make_asked(dialect: Dialect, tokenizer: Any, query: Query) -> Batch:
     pictures = [to_patches(image.pixels, query.filter_name, query.most_pixels)]
     nobody = np.zeros(TOKENS, np.float32)
     return asked(_batch([(lesson, image.pixels, nobody)], pictures, tokenizer, Form.CUT))
+
+
+def question(pool: Pool, dialect: Dialect, number: int) -> Query:
+    """Return a lesson with a picture as the planner would ask it."""
+    which, place = (int(each) for each in pool.index[number])
+    drive = pool.drives[which]
+    pixels = _pixels(drive.jpegs[int(drive.picture[place])])
+    height, width = pixels.shape[:2]
+    image = CameraImage('front', 0, 'rgb8', pixels.reshape(-1), height, width, 3 * width)
+    template = codec.answer_template(dialect)
+    return Query(
+        0,
+        (image,),
+        drive.prompts[place],
+        drive.answers[place],
+        filter_name=dialect.image_filter,
+        template=template,
+        most_pixels=dialect.most_pixels,
+    )
 
 
 def asked(batch: Batch) -> Batch:

@@ -58,7 +58,7 @@ class Plan:
     practising: Phase = Phase(2400, 24, end=1.0, rate=0.5)
     writing: Phase = Phase(3400, 16)
     counted: float = 0.35
-    kept: float = 0.5
+    kept: float = 0.2
     whole_batch: int = 8
     whole: tuple[float, float] = (-0.5, 1.0)
     metres: float = 1.0
