@@ -18,6 +18,7 @@ from impromptu_vla_ros.training.nano.plan import (
     PHASES,
     PRACTISING,
     READING,
+    REFINING,
     WRITING,
     Plan,
 )
@@ -29,6 +30,7 @@ LEARNS = {
     LOOKING: ('tower', 'looks'),
     READING: READS,
     PRACTISING: READS,
+    REFINING: READS,
     WRITING: ('reader', 'writer', 'says'),
 }
 
