@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -28,10 +27,9 @@ from impromptu_vla_ros.models.onnx_sessions import Device
 from impromptu_vla_ros.training.lessons.files import Drive, lessons_hash, read_lessons
 from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
-from impromptu_vla_ros.training.lessons.situations import HARD
 from impromptu_vla_ros.training.nano.batches import question
 from impromptu_vla_ros.training.nano.halfway import HalfwayDriver
-from impromptu_vla_ros.training.nano.plan import PHASES, PRACTISING, REFINING, Plan
+from impromptu_vla_ros.training.nano.plan import PHASES, PRACTISING, Plan
 from impromptu_vla_ros.training.nano.pool import Pool, pooled, split
 from impromptu_vla_ros.training.nano.trainer import learn
 
@@ -42,8 +40,6 @@ DATA = 'IMPROMPTU_VLA_DATA'
 # Of the lessons of each kind so many are looked at, never learned.
 HELD = 0.05
 PROVENANCE = 'provenance.json'
-# Before which phases it drives itself, and how many of which family; as for the expert if None.
-ROUNDS: Mapping[str, Mapping[str, int] | None] = {PRACTISING: None, REFINING: HARD}
 # How often a lesson of its own drives counts for one of the expert's; their seeds lie so far off.
 COUNTS, OTHERS = 2, 1000
 # So many questions the graphs answer beside their checkpoint.
@@ -55,12 +51,12 @@ class Recipe:
     """
     How the model is made: so many `drives` through worlds by chance, then the plan.
 
-    Midway it drives itself, so many drives before each round of `practice`. `jobs` drives are
-    made at a time; `threads` are torch's. `weights` are those of the graphs.
+    Midway, before it practises, it drives `practice` more itself. `jobs` drives are made at a
+    time; `threads` are torch's. `weights` are those of the graphs.
     """
 
     drives: int = 400
-    practice: tuple[int, int] = (250, 200)
+    practice: int = 250
     seed: int = 1
     jobs: int = 2
     threads: int = 2
@@ -75,9 +71,7 @@ def run(chosen: argparse.Namespace) -> int:
         if (steps := getattr(chosen, name)) is not None:
             plan = replace(plan, **{name: replace(getattr(plan, name), steps=steps)})
     plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)
-    given = {name: getattr(chosen, name) for name in ('drives', 'jobs', 'threads')}
-    if chosen.practice is not None:
-        recipe = replace(recipe, practice=(chosen.practice, chosen.practice))
+    given = {name: getattr(chosen, name) for name in ('drives', 'practice', 'jobs', 'threads')}
     known = {name: value for name, value in given.items() if value is not None}
     recipe = replace(recipe, plan=plan, seed=plan.seed, **known)
     data = chosen.data or os.environ.get(DATA, '')
@@ -96,9 +90,9 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     """
     Make the model in the folder `out`, and return that; what is done is not done again.
 
-    `out` then has the folders `lessons`, `practising` and `refining` (lessons too), `training`,
-    `nano` (the checkpoint) and `onnx`. `data` is the folder of real drives, None for none. Raise
-    ModelError for libraries that are missing.
+    `out` then has the folders `lessons`, `practice` (lessons too), `training`, `nano` (the
+    checkpoint) and `onnx`. `data` is the folder of real drives, None for none. Raise ModelError
+    for libraries that are missing.
     """
     torch, tokenizers = _libraries()
     torch.set_num_threads(recipe.threads)
@@ -118,11 +112,11 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     dialect = DIALECTS[NANO]
     train, held = split(drives, HELD, dialect)
     for name in PHASES:
-        if name in ROUNDS and recipe.plan.phase(name).steps:
-            own = _driven(recipe, out, name)
+        if name == PRACTISING and recipe.plan.practising.steps:
+            own = _practised(recipe, out)
             drives += own
             train = pooled([*train.drives, *COUNTS * own], dialect)
-            done(f'drives for {name}')
+            done('practice')
         network = learn(name, recipe.plan, dialect, tokenizer, train, held, out / 'training')
         done(name)
     _write(network, torch, out / NANO)
@@ -159,14 +153,12 @@ def _real(data: Path | None) -> list[Drive]:
     return real_drives(data) if data is not None else []
 
 
-def _driven(recipe: Recipe, out: Path, phase: str) -> list[Drive]:
-    """Let it drive by what it learned before a phase; return the lessons of that."""
-    number, folder = list(ROUNDS).index(phase), out / phase
-    driver = HalfwayDriver(recipe.plan, NANO, tokenizer_file(), out / 'training', phase)
+def _practised(recipe: Recipe, out: Path) -> list[Drive]:
+    """Let it drive as far as it has learned; return the lessons of that."""
+    driver = HalfwayDriver(recipe.plan, NANO, tokenizer_file(), out / 'training', PRACTISING)
     # Other situations than the expert's lessons.
-    seed = recipe.seed + OTHERS * (number + 1)
-    record(folder, recipe.practice[number], seed, recipe.jobs, driver, ROUNDS[phase])
-    return [drive for drive in read_lessons(folder) if drive.prompts]
+    record(out / 'practice', recipe.practice, recipe.seed + OTHERS, recipe.jobs, driver)
+    return [drive for drive in read_lessons(out / 'practice') if drive.prompts]
 
 
 def _write(network: Any, torch: Any, folder: Path) -> None:
@@ -189,13 +181,13 @@ def _export(recipe: Recipe, out: Path, pool: Pool) -> None:
 
 
 def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:
-    practised = [name for name in ROUNDS if recipe.plan.phase(name).steps]
+    practised = bool(recipe.plan.practising.steps)
     logs = {name: out / 'training' / f'{name}.jsonl' for name in PHASES}
     return {
         'recipe': asdict(recipe),
         'lessons': sum(len(drive.prompts) for drive in drives),
         'lessons_sha256': lessons_hash(out / 'lessons'),
-        'practice_sha256': {name: lessons_hash(out / name) for name in practised},
+        'practice_sha256': lessons_hash(out / 'practice') if practised else '',
         'last_looks': {
             name: json.loads(log.read_text(encoding='utf-8').splitlines()[-1])
             for name, log in logs.items()

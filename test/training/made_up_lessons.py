@@ -30,7 +30,6 @@ SMALL = Plan(
     looking=Phase(2, 4),
     reading=Phase(2, 4),
     practising=Phase(1, 4),
-    refining=Phase(1, 4),
     writing=Phase(3, 4),
     whole_batch=2,
     whole=(1.0, 0.0),

@@ -21,21 +21,19 @@ def made(tmp_path_factory):
     for name in LIBRARIES:
         pytest.importorskip(name, reason='needs the extras impromptu_vla_ros[train,export]')
     out = tmp_path_factory.mktemp('nano')
-    small = recipe.Recipe(1, (1, 1), jobs=1, threads=1, weights='fp32', plan=SMALL)
+    small = recipe.Recipe(1, practice=1, jobs=1, threads=1, weights='fp32', plan=SMALL)
     return recipe.make(small, out, None, 'impromptu-vla train --out nano')
 
 
 def test_it_says_where_it_comes_from(made):
     told = json.loads((made / recipe.PROVENANCE).read_text())
     assert told['command'] == 'impromptu-vla train --out nano'
-    assert told['lessons_sha256'] == lessons_hash(made / 'lessons')
-    hashes = {name: lessons_hash(made / name) for name in ('practising', 'refining')}
-    assert told['practice_sha256'] == hashes
+    for lessons in ('lessons', 'practice'):
+        assert told[f'{lessons}_sha256'] == lessons_hash(made / lessons)
     assert told['recipe']['plan']['seed'] == SMALL.seed
     steps = {name: look['step'] for name, look in told['last_looks'].items()}
     assert steps == {name: SMALL.phase(name).steps for name in PHASES}
-    driven = {f'drives for {name}' for name in hashes}
-    assert set(told['seconds']) == {'lessons', 'export', *driven, *PHASES}
+    assert set(told['seconds']) == {'lessons', 'practice', 'export', *PHASES}
 
 
 def test_its_graphs_answer_in_the_dialect(made):

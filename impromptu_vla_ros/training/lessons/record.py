@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from functools import cache, partial
@@ -50,19 +49,15 @@ def _made(driver: Driver | None) -> Model | None:
 
 
 def recorded(
-    seed: int,
-    index: int,
-    model: Model | None = None,
-    longest: float = math.inf,
-    shares: Mapping[str, int] | None = None,
+    seed: int, index: int, model: Model | None = None, longest: float = math.inf
 ) -> Drive:
     """
     Return the lessons of one drive, of its first `longest` seconds.
 
-    The expert drives it where no `model` does. Its family is dealt by `shares`.
+    The expert drives it where no `model` does.
     """
     random = np.random.default_rng([seed, index])
-    family, dialect = dealt(index, shares), DIALECTS[NANO]
+    family, dialect = dealt(index), DIALECTS[NANO]
     made = situation(family, random, f'{family} {seed} {index}')
     seconds = min(made.scenario.duration, longest)
     scenario = replace(made.scenario, duration=seconds, lost=LOST, seed=index)
@@ -85,23 +80,16 @@ def recorded(
     return Drive(family, tuple(pupil.jpegs), prompts, answers, np.array(picture, np.int64), near)
 
 
-def record(
-    out: Path,
-    drives: int,
-    seed: int,
-    jobs: int = 1,
-    driver: Driver | None = None,
-    shares: Mapping[str, int] | None = None,
-) -> None:
+def record(out: Path, drives: int, seed: int, jobs: int = 1, driver: Driver | None = None) -> None:
     """
     Record that many drives into a folder, in parallel; those that are there already stay.
 
-    The expert drives where there is no other `driver`; families are dealt by `shares`.
+    The expert drives where there is no other `driver`.
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f'{seed:04d}-{index:06d}.npz' for index in range(drives)]
     left = [index for index, path in enumerate(paths) if not path.exists()]
-    work = partial(_record_one, out, seed, driver, shares)
+    work = partial(_record_one, out, seed, driver)
     with ProcessPoolExecutor(jobs, get_context('spawn')) as pool:
         asked = [pool.submit(work, index) for index in left]
         bar = tqdm(as_completed(asked), 'drives', drives, initial=drives - len(left), disable=None)
@@ -109,11 +97,8 @@ def record(
             done.result()
 
 
-def _record_one(
-    out: Path, seed: int, driver: Driver | None, shares: Mapping[str, int] | None, index: int
-) -> None:
-    drive = recorded(seed, index, _made(driver), shares=shares)
-    write_lessons(out / f'{seed:04d}-{index:06d}.npz', drive)
+def _record_one(out: Path, seed: int, driver: Driver | None, index: int) -> None:
+    write_lessons(out / f'{seed:04d}-{index:06d}.npz', recorded(seed, index, _made(driver)))
 
 
 def main() -> None:

@@ -53,10 +53,9 @@ def situation(family: str, random: Generator, name: str) -> Situation:
     return Situation(played, network, beside)
 
 
-def dealt(index: int, shares: Mapping[str, int] | None = None) -> str:
-    """Return the family of a drive, such that every hundred are balanced, or have such shares."""
-    shares = shares or {name: share for name, (_, _, share) in FAMILIES.items()}
-    cards = [name for name, share in shares.items() for _ in range(share)]
+def dealt(index: int) -> str:
+    """Return the family of a drive, such that every hundred of them are balanced."""
+    cards = [name for name, (_, _, share) in FAMILIES.items() for _ in range(share)]
     # In an order that is no order, so that any few of them are about balanced too.
     order = np.random.default_rng(index // len(cards)).permutation(len(cards))
     return cards[int(order[index % len(cards)])]
@@ -97,14 +96,4 @@ FAMILIES: Mapping[str, tuple[tuple[str, ...], Play, int]] = {
     'pedestrian': (ALONG, traffic.pedestrian, 5),
     'crossing': (('four_way',), crossings.crossing, 5),
     'merging': (('merge',), crossings.merging, 5),
-}
-# What was driven worst by one who had practised once: sharp braking, and what is rare.
-HARD: Mapping[str, int] = {
-    'frontal': 30,
-    'crossing': 30,
-    'queue': 15,
-    'turn': 15,
-    'curve': 5,
-    'roundabout': 3,
-    'lead': 2,
 }

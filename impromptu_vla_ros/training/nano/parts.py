@@ -18,7 +18,6 @@ from impromptu_vla_ros.training.nano.plan import (
     PHASES,
     PRACTISING,
     READING,
-    REFINING,
     WRITING,
     Plan,
 )
@@ -30,7 +29,6 @@ LEARNS = {
     LOOKING: ('tower', 'looks'),
     READING: READS,
     PRACTISING: READS,
-    REFINING: READS,
     WRITING: ('reader', 'writer', 'says'),
 }
 

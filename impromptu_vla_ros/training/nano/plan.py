@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass, field
 from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.network import Size
 
-PHASES = 'looking', 'reading', 'practising', 'refining', 'writing'
-LOOKING, READING, PRACTISING, REFINING, WRITING = PHASES
+LOOKING, READING, PRACTISING, WRITING = PHASES = 'looking', 'reading', 'practising', 'writing'
 # What only later phases depend on.
 LATER = {
     LOOKING: ('counted', 'kept', 'whole_batch', 'whole', 'metres'),
     READING: ('kept', 'whole_batch', 'whole', 'metres'),
     PRACTISING: ('kept', 'whole_batch', 'whole', 'metres'),
-    REFINING: ('kept', 'whole_batch', 'whole', 'metres'),
     WRITING: (),
 }
 
@@ -47,18 +45,17 @@ class Plan:
     What is learned.
 
     `looking` is of the tower alone, in metres; `reading` of the tower and of the half of the
-    language model that reads, in metres too, and so are `practising` and `refining`, with lessons
-    of its own drives beside those of the expert's; `writing` is of both of its halves, in words,
-    the one that reads at the rate `kept` of the other. Beside the words the metres count
-    `metres`. Of the language model's lessons the share `counted` is of numbers alone, and of those
-    that are written the share `whole`, from the first step to the last, is of `whole_batch` whole
-    prompts instead of cut ones.
+    language model that reads, in metres too, and so is `practising`, with lessons of its own
+    drives beside those of the expert's; `writing` is of both of its halves, in words, the one
+    that reads at the rate `kept` of the other. Beside the words the metres count `metres`. Of the
+    language model's lessons the share `counted` is of numbers alone, and of those that are
+    written the share `whole`, from the first step to the last, is of `whole_batch` whole prompts
+    instead of cut ones.
     """
 
     looking: Phase = Phase(3500, 24, end=0.9)
     reading: Phase = Phase(3000, 24, end=0.9)
     practising: Phase = Phase(2400, 24, end=1.0, rate=0.5)
-    refining: Phase = Phase(1400, 24, end=1.0, rate=0.35)
     writing: Phase = Phase(3400, 16)
     counted: float = 0.35
     kept: float = 0.2
