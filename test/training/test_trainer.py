@@ -15,6 +15,7 @@ pytest.importorskip('transformers', reason='needs the extra impromptu_vla_ros[tr
 tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu_vla_ros[train]')
 
 from impromptu_vla_ros.training.nano import halves, trainer  # noqa: E402
+from impromptu_vla_ros.training.nano.language import Language  # noqa: E402
 from impromptu_vla_ros.training.nano.network import make_network  # noqa: E402
 from impromptu_vla_ros.training.nano.plan import Phase  # noqa: E402
 from impromptu_vla_ros.training.nano.pool import split  # noqa: E402
@@ -51,6 +52,27 @@ def test_many_pictures_at_once_are_seen_as_by_transformers(tokenizer, monkeypatc
     wanted = getattr(wanted, 'pooler_output', wanted)
     off = 0.02 * float(wanted.abs().max()) if halved else 1e-5
     torch.testing.assert_close(found, wanted, atol=off, rtol=1e-5)
+
+
+@pytest.mark.parametrize('halved', [False, True])
+def test_a_batch_is_read_as_by_transformers(tokenizer, monkeypatch, halved):
+    monkeypatch.setattr(halves, '_supported', lambda: halved)
+    model = make_network(tokenizer, replace(SMALL.size, layers=3), 3).model.language_model
+    embedded = torch.randn(2, 9, SMALL.size.hidden)
+    positions = torch.randint(0, 40, (3, 2, 9))
+    with torch.no_grad():
+        language = Language(model, embedded, positions)
+        found = [language.halfway, *language.end()]
+        wanted = model(
+            inputs_embeds=embedded,
+            position_ids=positions,
+            use_cache=False,
+            output_hidden_states=True,
+        ).hidden_states[2:]
+    for one, other in zip([found[0], found[2]], [wanted[0], wanted[1]]):
+        off = 0.02 * float(other.abs().max()) if halved else 1e-5
+        torch.testing.assert_close(one, other, atol=off, rtol=1e-5)
+    torch.testing.assert_close(found[1], found[0])
 
 
 @pytest.mark.parametrize('apart', [False, True])

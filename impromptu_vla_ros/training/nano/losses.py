@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from impromptu_vla_ros.core.structs import FloatArray
 from impromptu_vla_ros.training.nano.batches import Batch
 from impromptu_vla_ros.training.nano.examples import SPEED, TOLD
+from impromptu_vla_ros.training.nano.language import Language
 from impromptu_vla_ros.training.nano.tower import features
 
 # How far off a waypoint usually is if nothing changes, m per s ahead.
@@ -151,8 +152,7 @@ class Reading(Look):
     """A batch that has gone through the language model too."""
 
     @cached_property
-    def hidden(self) -> tuple[Any, ...]:
-        """Return the hidden states (b, n, hidden) before, between and behind the layers."""
+    def _language(self) -> Language:
         import torch
 
         batch, model = self._batch, self._network.model.language_model
@@ -160,13 +160,11 @@ class Reading(Look):
         if self.pictured:
             places = torch.from_numpy(batch.ids == self._network.config.image_token_id)
             embedded = embedded.masked_scatter(places[..., None], self.seen.to(embedded.dtype))
-        found: tuple[Any, ...] = model(
-            inputs_embeds=embedded,
-            position_ids=torch.from_numpy(batch.positions),
-            use_cache=False,
-            output_hidden_states=True,
-        ).hidden_states
-        return found
+        return Language(model, embedded, torch.from_numpy(batch.positions))
+
+    @cached_property
+    def _end(self) -> tuple[Any, Any]:
+        return self._language.end()
 
     def waypoints(self, head: str) -> Any:
         """Return the waypoints (b, waypoints, 2) m that a head tells."""
@@ -177,8 +175,7 @@ class Reading(Look):
     @property
     def _asked(self) -> Any:
         """Return the hidden states (b, hidden) halfway, where the answer begins."""
-        halfway = self.hidden[len(self.hidden) // 2]
-        return halfway[np.arange(len(self._batch.asked)), self._batch.asked]
+        return self._language.halfway[np.arange(len(self._batch.asked)), self._batch.asked]
 
     @property
     def pictured(self) -> bool:
@@ -209,7 +206,7 @@ class Reading(Look):
         if not which.any():
             return torch.zeros(())
         of, axis = written[which] // 2, written[which] % 2
-        right, known = self._points[which.nonzero()[:, 0], of], self.hidden[-2][which]
+        right, known = self._points[which.nonzero()[:, 0], of], self._end[0][which]
         off = self._metres(self._says['written'](known)) - right
         metres = _unusual(off, self._spacing * (of + 1.0)[:, None])
         return metres + self._digits(known, right.gather(1, axis[:, None]))
@@ -233,7 +230,7 @@ class Reading(Look):
         ids = torch.from_numpy(self._batch.ids)[:, 1:]
         weights = torch.from_numpy(self._batch.weights)[:, 1:]
         counted = weights > 0.0
-        logits = self._network.lm_head(self.hidden[-1][:, :-1][counted])
+        logits = self._network.lm_head(self._end[1][:, :-1][counted])
         each = torch.nn.functional.cross_entropy(logits, ids[counted], reduction='none')
         return (weights[counted] * each).sum() / weights[counted].sum()
 

@@ -89,10 +89,15 @@ def reader_and_writer(language: Any) -> tuple[Any, Any]:
     """Return the half of a language model that reads, up to its middle, and that which writes."""
     from torch import nn
 
-    middle = (len(language.layers) + 1) // 2
-    reader = {'embed_tokens': language.embed_tokens, 'layers': language.layers[:middle]}
-    writer = {'layers': language.layers[middle:], 'norm': language.norm}
+    half = middle(language)
+    reader = {'embed_tokens': language.embed_tokens, 'layers': language.layers[:half]}
+    writer = {'layers': language.layers[half:], 'norm': language.norm}
     return nn.ModuleDict(reader), nn.ModuleDict(writer)
+
+
+def middle(language: Any) -> int:
+    """Return how many layers of a language model read; the others write."""
+    return (len(language.layers) + 1) // 2
 
 
 def make_optimizers(parts: Mapping[str, Any], rates: Mapping[str, float]) -> tuple[Any, Any]:
