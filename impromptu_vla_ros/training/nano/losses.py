@@ -33,7 +33,7 @@ USUAL = 1.0
 SIZE = 20.0, 5.0
 # Sideways it is a part of that: where a road goes is seen better than how fast somebody will be.
 ASIDE = 0.3
-# Which head of the tower's says what shall be written, and what shall be read for that.
+# Which head of the tower's reads what the language model shall know too.
 TEACHER = 'side_by_side'
 # What numbers are told in angles of, m: of each a digit can be read at once.
 PERIODS = 100.0, 10.0, 1.0
