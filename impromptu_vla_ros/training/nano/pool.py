@@ -63,7 +63,11 @@ def pooled(drives: Sequence[Drive], dialect: Dialect) -> Pool:
 
 
 def happening(dialect: Dialect, prompt: str, answer: str) -> float:
-    """Return how far off going straight on would be in the end, m, of some limits, or turns."""
+    """
+    Return how much happens in a lesson: how far off going straight on would be in the end, m.
+
+    It is kept within limits, and counts more within a turn.
+    """
     told = example(np.random.default_rng(0), dialect, prompt, answer, STAYS)
     ahead = 10.0 * told.told[SPEED] * dialect.spacing * dialect.waypoints
     off = np.linalg.norm(told.points[-1] - [ahead, 0.0])
