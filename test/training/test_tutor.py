@@ -48,11 +48,18 @@ def test_who_is_beside_the_lane_is_no_reason_and_who_is_in_it_is_one():
     assert braked[-1, 0] < 72.0 - 50.0 - 1.425 - 0.5 * 4.89 - 2.4
 
 
-def test_nobody_brakes_for_the_end_of_a_way_but_nothing_is_learnt_there():
-    assert told(view(pose=Pose(195.0, 0.0, 0.0)))[-1, 0] == pytest.approx(30.0, abs=0.2)
+def test_it_stops_where_the_road_ends_and_brakes_for_that_no_sooner_than_it_must():
+    assert told(view(pose=Pose(100.0, 0.0, 0.0)))[:, 0] == pytest.approx(10.0 * TIMES, abs=0.2)
+    # The road is 199.5 m long; the bumper is 3.87 m ahead of the rear axle.
+    stopped = told(view(pose=Pose(180.0, 0.0, 0.0), speed=5.0))
+    assert 8.0 < stopped[-1, 0] < 199.5 - 180.0 - 3.87 - 2.0
+    assert stopped[-1, 0] - stopped[-2, 0] < 1.0
+
+
+def test_nothing_is_learnt_beside_the_way_or_beyond_its_end():
     one = tutor()
     assert one.teaches(Pose(150.0, 2.0, 0.0)) and not one.teaches(Pose(150.0, 2.6, 0.0))
-    assert not one.teaches(Pose(190.0, 0.0, 0.0))
+    assert one.teaches(Pose(192.0, 0.0, 0.0)) and not one.teaches(Pose(195.0, 0.0, 0.0))
 
 
 def test_only_whom_the_camera_has_in_its_picture_is_seen():

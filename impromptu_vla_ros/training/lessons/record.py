@@ -30,6 +30,8 @@ from impromptu_vla_ros.training.lessons.tutor import Tutor
 LOST = 0.5
 # The share of drives without detours.
 STRAIGHT_ON = 0.25
+# Who drives by a model is this late at most, s: each drive draws its own.
+LATEST = 0.5
 # A way is looked at so far beyond what is driven, m.
 BEYOND = 200.0
 
@@ -73,7 +75,8 @@ def recorded(
         pupils.append(Pupil(driver, stage, tutor, dialect, random, strays, looks))
         return pupils[0]
 
-    Loop(stage, scenario, made.network, Style(dialect), model, taught, made.beside).run()
+    style = Style(dialect, random.uniform(0.0, LATEST) if model is not None else 0.0)
+    Loop(stage, scenario, made.network, style, model, taught, made.beside).run()
     (pupil,) = pupils
     prompts, answers, picture = zip(*pupil.lessons) if pupil.lessons else ((), (), ())
     near = np.array(pupil.near, np.float32).reshape(-1, TOKENS)

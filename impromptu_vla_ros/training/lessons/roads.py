@@ -16,7 +16,8 @@ from impromptu_vla_ros.worlds.linking import connected
 from impromptu_vla_ros.worlds.maps import bend, crossing, laid
 from impromptu_vla_ros.worlds.roads import Piece, Road, RoadNetwork
 
-# A road goes on this far behind what is driven, m: nobody shall learn where roads end.
+# A road goes on this far behind what is driven, m: it ends in sight of those only that shall
+# learn to stop there.
 ONWARD = 260.0
 # A right angle of the tightest bend, m, and of the widest.
 TIGHTEST, WIDEST = 16.0, 150.0
@@ -66,6 +67,16 @@ def _chain(random: Generator) -> RoadNetwork:
         # Mostly to the other side: a spiral comes back upon itself.
         sign = -sign if random.random() < 0.8 else sign
     return connected('', [_road(random, *pieces, Piece(ONWARD))])
+
+
+def _ending(random: Generator) -> RoadNetwork:
+    """Return a road that is driven to its end."""
+    pieces = [Piece(random.uniform(60.0, 150.0))]
+    if random.random() < 0.4:
+        radius = random.uniform(25.0, 90.0)
+        turn = bend(radius, _sign(random) * min(random.uniform(0.3, 1.5), 60.0 / radius))
+        pieces = [Piece(random.uniform(45.0, 80.0)), turn, Piece(random.uniform(15.0, 60.0))]
+    return connected('', [_road(random, *pieces)])
 
 
 def _four_way(random: Generator) -> RoadNetwork:
@@ -134,6 +145,7 @@ KINDS: Mapping[str, Callable[[Generator], RoadNetwork]] = {
     'straight': _straight,
     'bend': _bend,
     'chain': _chain,
+    'ending': _ending,
     'four_way': _four_way,
     't_junction': _t_junction,
     'roundabout': _roundabout,

@@ -80,9 +80,10 @@ Play = Callable[[RoadNetwork, Generator], Scenario]
 ALONG = ('straight', 'straight', 'straight', 'bend', 'chain')
 # By family: on which roads, how it is played, and how many of a hundred drives.
 FAMILIES: Mapping[str, tuple[tuple[str, ...], Play, int]] = {
-    'straight': (('straight', 'carriageway'), _alone, 4),
-    'curve': (('bend', 'chain'), _alone, 16),
-    'turn': (('four_way', 't_junction'), crossings.turn, 16),
+    'straight': (('straight', 'carriageway'), _alone, 2),
+    'curve': (('bend', 'chain'), _alone, 13),
+    'ending': (('ending',), _alone, 6),
+    'turn': (('four_way', 't_junction'), crossings.turn, 15),
     'roundabout': (('roundabout',), crossings.roundabout, 8),
     'stopped': (ALONG, traffic.stopped, 6),
     'leaving': (ALONG, traffic.leaving, 3),

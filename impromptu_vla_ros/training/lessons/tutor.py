@@ -21,10 +21,12 @@ from impromptu_vla_ros.training.lessons.files import plain
 from impromptu_vla_ros.training.lessons.spots import FASTEST, cruise_at
 from impromptu_vla_ros.worlds.rigs import RIGS
 
-# A way ends where its road does, which is no reason to brake: it is taken to go on so far, m.
+# Who came along a way, or is met on it, may do so beyond its end, m.
 ONWARD = 300.0
-# Who is so near the end of a road, m, has nothing more to learn.
-END = 25.0
+# So far ahead (m) a road's end is seen: three of the picture's pixels below the horizon.
+SIGHT = 70.0
+# Who is so near the end of a road, m, has nothing more to learn: it should stand by now.
+END = 6.0
 # How far a car may be off its way, m, to find back.
 ASTRAY = 2.5
 # Nobody comes along so fast that it needs more than this sideways, m/s².
@@ -36,7 +38,8 @@ class Tutor:
     Say what is right at a view; questions are those of `dialect`.
 
     The right speed is the one that is driven, but at least some 8 m/s: a picture does not tell
-    how fast somebody wanted to go. A view should be `seen`: a picture tells of nobody else.
+    how fast somebody wanted to go. It stops where the road ends, which is where `way` must end
+    if it does in sight. A view should be `seen`: a picture tells of nobody else.
     """
 
     def __init__(self, way: Way, dialect: Dialect, ego: Ego) -> None:
@@ -61,7 +64,9 @@ class Tutor:
     def answer(self, view: View) -> str:
         """Return the right answer."""
         cruise = cruise_at(view.speed)
-        expert = Expert(self._onward, cruise, 1.0, self._dialect, self._ego, lambda _: view)
+        ends = self._way.length - self.along(view.pose) < SIGHT
+        way = self._way if ends else self._onward
+        expert = Expert(way, cruise, 1.0, self._dialect, self._ego, lambda _: view)
         return plain(expert.planned(view))
 
     def imagined(self, view: View, random: Generator) -> tuple[str, str]:
