@@ -248,13 +248,13 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     nano = parser.add_argument_group('without --checkpoint: the model in the box')
     add = nano.add_argument
     add('--drives', type=int, metavar='N', help='through worlds by chance (default 400)')
-    add('--practice', type=int, metavar='N', help='drives of its own (default 250)')
+    add('--practice', type=int, metavar='N', help='drives of its own a round (default 250)')
     add('--data', metavar='DIR', help='real drives too (default $IMPROMPTU_VLA_DATA)')
     add('--jobs', type=int, metavar='N', help='drives at a time (default 2)')
     add('--threads', type=int, metavar='N', help="torch's (default 2)")
     add('--looking', type=int, metavar='N', help='steps of the vision tower alone')
     add('--reading', type=int, metavar='N', help='steps of the language model in metres')
-    add('--practising', type=int, metavar='N', help='more of them, with lessons of its own drives')
+    add('--practising', type=int, metavar='N', help='the same, with its own drives, a round')
     add('--writing', type=int, metavar='N', help='steps of the language model in words')
 
 

@@ -74,3 +74,5 @@ step 'messages' "$(cat CMakeLists.txt package.xml cmake/* msg/* srv/* "requireme
   generate
 # The installed files are links to the source: only new ones need this.
 (cd "$VENV/build" && cmake --install .) > "$VENV/install.log"
+# Of files that are no more, links stay.
+find "$site/impromptu_vla_ros" -xtype l -delete

@@ -29,7 +29,7 @@ from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
 from impromptu_vla_ros.training.nano.batches import question
 from impromptu_vla_ros.training.nano.halfway import HalfwayDriver
-from impromptu_vla_ros.training.nano.plan import PHASES, PRACTISING, Plan
+from impromptu_vla_ros.training.nano.plan import KINDS, PHASES, ROUNDS, Plan
 from impromptu_vla_ros.training.nano.pool import Pool, pooled, split
 from impromptu_vla_ros.training.nano.trainer import learn
 
@@ -51,8 +51,8 @@ class Recipe:
     """
     How the model is made: so many `drives` through worlds by chance, then the plan.
 
-    Midway, before it practises, it drives `practice` more itself. `jobs` drives are made at a
-    time; `threads` are torch's. `weights` are those of the graphs.
+    Midway, before each round of practising, it drives `practice` more itself. `jobs` drives are
+    made at a time; `threads` are torch's. `weights` are those of the graphs.
     """
 
     drives: int = 400
@@ -67,9 +67,10 @@ class Recipe:
 def run(chosen: argparse.Namespace) -> int:
     """Make the model as the command line says; return the exit code."""
     plan, recipe = Plan(), Recipe()
-    for name in PHASES:
-        if (steps := getattr(chosen, name)) is not None:
-            plan = replace(plan, **{name: replace(getattr(plan, name), steps=steps)})
+    for kind in KINDS:
+        if (steps := getattr(chosen, kind)) is not None:
+            changed: dict[str, Any] = {kind: replace(plan.phase(kind), steps=steps)}
+            plan = replace(plan, **changed)
     plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)
     given = {name: getattr(chosen, name) for name in ('drives', 'practice', 'jobs', 'threads')}
     known = {name: value for name, value in given.items() if value is not None}
@@ -90,9 +91,9 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     """
     Make the model in the folder `out`, and return that; what is done is not done again.
 
-    `out` then has the folders `lessons`, `practice` (lessons too), `training`, `nano` (the
-    checkpoint) and `onnx`. `data` is the folder of real drives, None for none. Raise ModelError
-    for libraries that are missing.
+    `out` then has the folders `lessons`, `practice` (lessons of each round), `training`, `nano`
+    (the checkpoint) and `onnx`. `data` is the folder of real drives, None for none. Raise
+    ModelError for libraries that are missing.
     """
     torch, tokenizers = _libraries()
     torch.set_num_threads(recipe.threads)
@@ -112,11 +113,11 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     dialect = DIALECTS[NANO]
     train, held = split(drives, HELD, dialect)
     for name in PHASES:
-        if name == PRACTISING and recipe.plan.practising.steps:
-            own = _practised(recipe, out)
+        if name in ROUNDS and recipe.plan.practising.steps:
+            own = _practised(recipe, out, name)
             drives += own
             train = pooled([*train.drives, *COUNTS * own], dialect)
-            done('practice')
+            done(f'drives of {name}')
         network = learn(name, recipe.plan, dialect, tokenizer, train, held, out / 'training')
         done(name)
     _write(network, torch, out / NANO)
@@ -153,12 +154,14 @@ def _real(data: Path | None) -> list[Drive]:
     return real_drives(data) if data is not None else []
 
 
-def _practised(recipe: Recipe, out: Path) -> list[Drive]:
-    """Let it drive as far as it has learned; return the lessons of that."""
-    driver = HalfwayDriver(recipe.plan, NANO, tokenizer_file(), out / 'training', PRACTISING)
-    # Other situations than the expert's lessons.
-    record(out / 'practice', recipe.practice, recipe.seed + OTHERS, recipe.jobs, driver)
-    return [drive for drive in read_lessons(out / 'practice') if drive.prompts]
+def _practised(recipe: Recipe, out: Path, name: str) -> list[Drive]:
+    """Let it drive as far as it has learned before a round; return the lessons of that."""
+    driver = HalfwayDriver(recipe.plan, NANO, tokenizer_file(), out / 'training', name)
+    folder = out / 'practice' / name
+    # Other situations than the expert's lessons, and than those of other rounds.
+    seed = recipe.seed + OTHERS * (1 + ROUNDS.index(name))
+    record(folder, recipe.practice, seed, recipe.jobs, driver)
+    return [drive for drive in read_lessons(folder) if drive.prompts]
 
 
 def _write(network: Any, torch: Any, folder: Path) -> None:
@@ -181,13 +184,13 @@ def _export(recipe: Recipe, out: Path, pool: Pool) -> None:
 
 
 def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:
-    practised = bool(recipe.plan.practising.steps)
+    practised = ROUNDS if recipe.plan.practising.steps else ()
     logs = {name: out / 'training' / f'{name}.jsonl' for name in PHASES}
     return {
         'recipe': asdict(recipe),
         'lessons': sum(len(drive.prompts) for drive in drives),
         'lessons_sha256': lessons_hash(out / 'lessons'),
-        'practice_sha256': lessons_hash(out / 'practice') if practised else '',
+        'practice_sha256': {name: lessons_hash(out / 'practice' / name) for name in practised},
         'last_looks': {
             name: json.loads(log.read_text(encoding='utf-8').splitlines()[-1])
             for name, log in logs.items()

@@ -17,7 +17,7 @@ tokenizers = pytest.importorskip('tokenizers', reason='needs the extra impromptu
 from impromptu_vla_ros.training.nano import halves, trainer  # noqa: E402
 from impromptu_vla_ros.training.nano.language import Language  # noqa: E402
 from impromptu_vla_ros.training.nano.network import make_network  # noqa: E402
-from impromptu_vla_ros.training.nano.plan import Phase  # noqa: E402
+from impromptu_vla_ros.training.nano.plan import PHASES, ROUNDS, Phase  # noqa: E402
 from impromptu_vla_ros.training.nano.pool import split  # noqa: E402
 from impromptu_vla_ros.training.nano.tower import features  # noqa: E402
 
@@ -95,7 +95,7 @@ def learned(name, tokenizer, pools, out, plan=SMALL):
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tokenizer, pools, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, 'SAVE', 1)
-    for name in ('looking', 'reading', 'practising'):
+    for name in PHASES[:-1]:
         learned(name, tokenizer, pools, tmp_path)
     shutil.copytree(tmp_path, tmp_path / 'stopped', ignore=shutil.ignore_patterns('stopped'))
     whole = learned('writing', tokenizer, pools, tmp_path)
@@ -124,7 +124,7 @@ def test_each_phase_learns_its_parts_and_begins_with_what_was_learned(tokenizer,
         learned('looking', tokenizer, pools, tmp_path),
         learned('reading', tokenizer, pools, tmp_path),
     )
-    practised = learned('practising', tokenizer, pools, tmp_path)
+    once, practised = (learned(name, tokenizer, pools, tmp_path) for name in ROUNDS)
     written = learned('writing', tokenizer, pools, tmp_path)
 
     def same(one, other, part):
@@ -133,7 +133,7 @@ def test_each_phase_learns_its_parts_and_begins_with_what_was_learned(tokenizer,
 
     assert not same(looked, untrained, 'visual')
     assert same(looked, untrained, 'language_model')
-    for later, before in ((read, looked), (practised, read)):
+    for later, before in ((read, looked), (once, read), (practised, once)):
         assert not same(later, before, 'visual') and not same(later, before, 'language_model')
     assert same(written, practised, 'visual')
     assert not same(written, practised, 'language_model')

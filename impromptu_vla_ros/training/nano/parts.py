@@ -20,11 +20,12 @@ from impromptu_vla_ros.training.nano.plan import (
     READING,
     WRITING,
     Plan,
+    kind,
 )
 from impromptu_vla_ros.training.nano.state import read_parts
 
 READS = 'tower', 'reader', 'looks', 'says'
-# What learns in each phase.
+# What learns in each kind of phase.
 LEARNS = {
     LOOKING: ('tower', 'looks'),
     READING: READS,
@@ -43,7 +44,7 @@ class Parts:
 
     def learning(self, phase: str) -> dict[str, Any]:
         """Return what learns in a phase."""
-        return {part: self.by_name[part] for part in LEARNS[phase]}
+        return {part: self.by_name[part] for part in LEARNS[kind(phase)]}
 
 
 def make_parts(plan: Plan, dialect: Dialect, tokenizer: Any) -> Parts:

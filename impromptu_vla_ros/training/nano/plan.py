@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass, field
 from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.network import Size
 
-LOOKING, READING, PRACTISING, WRITING = PHASES = 'looking', 'reading', 'practising', 'writing'
+KINDS = LOOKING, READING, PRACTISING, WRITING = 'looking', 'reading', 'practising', 'writing'
+# It practises in rounds, each with drives of who has practised in those before.
+ROUNDS = f'{PRACTISING}_1', f'{PRACTISING}_2'
+PHASES = LOOKING, READING, *ROUNDS, WRITING
 # What only later phases depend on.
 LATER = {
     LOOKING: ('counted', 'kept', 'whole_batch', 'whole', 'metres'),
@@ -17,6 +20,11 @@ LATER = {
     PRACTISING: ('kept', 'whole_batch', 'whole', 'metres'),
     WRITING: (),
 }
+
+
+def kind(name: str) -> str:
+    """Return of which kind a phase is."""
+    return name.partition('_')[0]
 
 
 @dataclass(frozen=True)
@@ -45,10 +53,10 @@ class Plan:
     What is learned.
 
     `looking` is of the tower alone, in metres; `reading` of the tower and of the half of the
-    language model that reads, in metres too, and so is `practising`, with lessons of its own
-    drives beside those of the expert's; `writing` is of both of its halves, in words, the one
-    that reads at the rate `kept` of the other. Beside the words the metres count `metres`. Of the
-    language model's lessons the share `counted` is of numbers alone, and of those that are
+    language model that reads, in metres too, and so is each round of `practising`, with lessons of
+    its own drives beside those of the expert's; `writing` is of both of its halves, in words, the
+    one that reads at the rate `kept` of the other. Beside the words the metres count `metres`. Of
+    the language model's lessons the share `counted` is of numbers alone, and of those that are
     written the share `whole`, from the first step to the last, is of `whole_batch` whole prompts
     instead of cut ones.
     """
@@ -67,15 +75,13 @@ class Plan:
     dropout: Dropout = field(default_factory=Dropout)
 
     def phase(self, name: str) -> Phase:
-        """Return the phase of that name."""
-        phase: Phase = getattr(self, name)
+        """Return the phase of that name, or kind."""
+        phase: Phase = getattr(self, kind(name))
         return phase
 
     def named(self, name: str) -> str:
         """Return all that a phase depends on, as text: what comes later does not matter."""
         told = asdict(self)
-        for later in PHASES[PHASES.index(name) + 1 :]:
-            del told[later]
-        for later in LATER[name]:
+        for later in (*KINDS[KINDS.index(kind(name)) + 1 :], *LATER[kind(name)]):
             del told[later]
         return json.dumps(told, sort_keys=True)
