@@ -23,7 +23,7 @@ from impromptu_vla_ros.worlds.rigs import RIGS
 
 # Who came along a way, or is met on it, may do so beyond its end, m.
 ONWARD = 300.0
-# So far ahead (m) a road's end is seen: three of the picture's pixels below the horizon.
+# So far ahead (m) a road's end is seen: four of the picture's pixels below the horizon.
 SIGHT = 70.0
 # Who is so near the end of a road, m, has nothing more to learn: it should stand by now.
 END = 6.0
