@@ -56,11 +56,11 @@ class Recipe:
     """
 
     drives: int = 400
-    practice: int = 250
+    practice: int = 150
     seed: int = 1
     jobs: int = 2
     threads: int = 2
-    weights: str = 'int8'
+    weights: str = 'fp16'
     plan: Plan = field(default_factory=Plan)
 
 

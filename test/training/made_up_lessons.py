@@ -18,7 +18,7 @@ NANO = DIALECTS['nano']
 TINY = Size(
     hidden=32,
     intermediate=64,
-    layers=1,
+    layers=2,
     heads=2,
     kv_heads=1,
     vision_hidden=16,
@@ -28,11 +28,9 @@ TINY = Size(
 )
 SMALL = Plan(
     looking=Phase(2, 4),
-    reading=Phase(2, 4),
-    practising=Phase(1, 4),
-    writing=Phase(3, 4),
-    whole_batch=2,
-    whole=(1.0, 0.0),
+    reading=Phase(2, 4, whole=(0.0, 1.0), whole_batch=2),
+    practising=Phase(1, 4, whole=(1.0, 1.0), whole_batch=2),
+    writing=Phase(3, 4, whole=(1.0, 0.0), whole_batch=2),
     size=TINY,
 )
 

@@ -54,14 +54,15 @@ def test_many_pictures_at_once_are_seen_as_by_transformers(tokenizer, monkeypatc
     torch.testing.assert_close(found, wanted, atol=off, rtol=1e-5)
 
 
+@pytest.mark.parametrize('first', [0, 4])
 @pytest.mark.parametrize('halved', [False, True])
-def test_a_batch_is_read_as_by_transformers(tokenizer, monkeypatch, halved):
+def test_a_batch_is_read_as_by_transformers(tokenizer, monkeypatch, halved, first):
     monkeypatch.setattr(halves, '_supported', lambda: halved)
     model = make_network(tokenizer, replace(SMALL.size, layers=3), 3).model.language_model
     embedded = torch.randn(2, 9, SMALL.size.hidden)
     positions = torch.randint(0, 40, (3, 2, 9))
     with torch.no_grad():
-        language = Language(model, embedded, positions)
+        language = Language(model, embedded, positions, first)
         found = [language.halfway, *language.end()]
         wanted = model(
             inputs_embeds=embedded,
@@ -71,8 +72,26 @@ def test_a_batch_is_read_as_by_transformers(tokenizer, monkeypatch, halved):
         ).hidden_states[2:]
     for one, other in zip([found[0], found[2]], [wanted[0], wanted[1]]):
         off = 0.02 * float(other.abs().max()) if halved else 1e-5
-        torch.testing.assert_close(one, other, atol=off, rtol=1e-5)
-    torch.testing.assert_close(found[1], found[0])
+        torch.testing.assert_close(one, other[:, first:], atol=off, rtol=1e-5)
+    torch.testing.assert_close(found[1], language.halfway, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize('bias', [False, True])
+def test_a_halved_mlp_learns_as_the_whole_one(tokenizer, monkeypatch, bias):
+    network = make_network(tokenizer, SMALL.size, 3).model
+    part = network.visual.blocks[0].mlp if bias else network.language_model.layers[0].mlp
+    assert (part.gate_proj.bias is not None) == bias
+    given = torch.randn(2, 9, part.gate_proj.in_features, requires_grad=True)
+    learned = [given, *part.parameters()]
+    weights, found = torch.randn(2, 9, part.down_proj.out_features), []
+    for halved in (False, True):
+        monkeypatch.setattr(halves, '_supported', lambda halved=halved: halved)
+        made = halves.gated(part, given)
+        found.append([made, *torch.autograd.grad((made * weights).sum(), learned)])
+    for one, other in zip(*found):
+        torch.testing.assert_close(
+            other, one, atol=0.03 * float(one.detach().abs().max()), rtol=0.0
+        )
 
 
 @pytest.mark.parametrize('apart', [False, True])

@@ -97,7 +97,7 @@ def make_batch(
     lessons = [_lesson(random, pool, dialect, int(number), dropout) for number in numbers]
     pictures = _pictures(lessons, dialect)
     if teacher is not None:
-        said = teacher(_batch(lessons, pictures, tokenizer, Form.CUT))
+        said = teacher(_batch(lessons, pictures, tokenizer, form))
         for place in np.flatnonzero(pool.pictured[numbers]):
             lesson, pixels, near = lessons[place]
             lesson = answered(random, dialect, lesson, said[place], dropout or STAYS)
@@ -126,7 +126,7 @@ def make_asked(dialect: Dialect, tokenizer: Any, query: Query) -> Batch:
     lesson = Example(query.prompt, query.rollout, told(states, command), unknown)
     pictures = [to_patches(image.pixels, query.filter_name, query.most_pixels)]
     nobody = np.zeros(TOKENS, np.float32)
-    return asked(_batch([(lesson, image.pixels, nobody)], pictures, tokenizer, Form.CUT))
+    return asked(_batch([(lesson, image.pixels, nobody)], pictures, tokenizer, Form.WHOLE))
 
 
 def question(pool: Pool, dialect: Dialect, number: int) -> Query:
@@ -155,7 +155,7 @@ def asked(batch: Batch) -> Batch:
         batch,
         ids=batch.ids[:, :end],
         positions=batch.positions[:, :, :end],
-        weights=batch.weights[:, :end],
+        weights=np.zeros_like(batch.weights[:, :end]),
         written=batch.written[:, :end],
     )
 

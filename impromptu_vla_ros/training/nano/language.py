@@ -8,9 +8,10 @@ attention in bfloat16 where the processor has it.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
-from impromptu_vla_ros.training.nano.halves import attention
+from impromptu_vla_ros.training.nano.halves import attention, gated, together
 from impromptu_vla_ros.training.nano.network import middle
 
 
@@ -18,45 +19,60 @@ class Language:
     """
     Hidden states of tokens (b, n, hidden) at M-RoPE positions (3, b, n), each seeing those before.
 
-    `halfway` goes through the half that reads only, `end` through all of it.
+    `halfway` goes through the half that reads only, `end` through all of it. Of the last layer of
+    either only the tokens from `first` on are asked for: the others cost nothing there.
     """
 
-    def __init__(self, model: Any, embedded: Any, positions: Any) -> None:
+    def __init__(self, model: Any, embedded: Any, positions: Any, first: int) -> None:
         import torch
 
-        self._model = model
+        self._model, self._first = model, first
         self._rotary = _rotary(model.config, positions)
         count = embedded.shape[1]
         self._before = torch.ones(count, count, dtype=torch.bool).tril()
-        reads, self._writes = model.layers[: middle(model)], model.layers[middle(model) :]
-        self.halfway = embedded
+        *reads, self._last = model.layers[: middle(model)]
+        self._writes = model.layers[middle(model) :]
+        self._read = embedded
         for layer in reads:
-            self.halfway = self._through(layer, self.halfway)
+            self._read = self._through(layer, self._read)
+
+    @cached_property
+    def halfway(self) -> Any:
+        """Return the hidden states (b, n - first, hidden) of the tokens from the first on."""
+        if '_all' in vars(self):
+            return self._all[:, self._first :]
+        return self._through(self._last, self._read, self._first)
+
+    @cached_property
+    def _all(self) -> Any:
+        return self._through(self._last, self._read)
 
     def end(self) -> tuple[Any, Any]:
-        """Return the hidden states before the last layer, and behind it and its norm."""
-        last = self.halfway
-        before = last
-        for layer in self._writes:
-            before, last = last, self._through(layer, last)
-        return before, self._model.norm(last)
+        """Return the states from the first on, before the last layer and behind it and the norm."""
+        before = self._all
+        *writes, last = self._writes
+        for layer in writes:
+            before = self._through(layer, before)
+        behind = self._through(last, before, self._first)
+        return before[:, self._first :], self._model.norm(behind)
 
-    def _through(self, layer: Any, x: Any) -> Any:
-        x = x + self._attended(layer.self_attn, layer.input_layernorm(x))
-        return x + layer.mlp(layer.post_attention_layernorm(x))
+    def _through(self, layer: Any, x: Any, first: int = 0) -> Any:
+        x = x[:, first:] + self._attended(layer.self_attn, layer.input_layernorm(x), first)
+        return x + gated(layer.mlp, layer.post_attention_layernorm(x))
 
-    def _attended(self, part: Any, x: Any) -> Any:
+    def _attended(self, part: Any, x: Any, first: int) -> Any:
+        """Return what the tokens from the first on find in all."""
         queries, keys, values = (
-            each(x).unflatten(-1, (-1, part.head_dim)).transpose(1, 2)
-            for each in (part.q_proj, part.k_proj, part.v_proj)
+            each.unflatten(-1, (-1, part.head_dim)).transpose(1, 2)
+            for each in together([part.q_proj, part.k_proj, part.v_proj], x)
         )
         shared = queries.shape[1] // keys.shape[1]
         keys, values = _turned(keys, self._rotary), values.repeat_interleave(shared, 1)
         found = attention(
-            _turned(queries, self._rotary),
+            _turned(queries, self._rotary)[:, :, first:],
             keys.repeat_interleave(shared, 1),
             values,
-            self._before,
+            self._before[first:],
         )
         return part.o_proj(found.transpose(1, 2).flatten(2))
 

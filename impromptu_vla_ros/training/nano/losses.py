@@ -160,7 +160,13 @@ class Reading(Look):
         if self.pictured:
             places = torch.from_numpy(batch.ids == self._network.config.image_token_id)
             embedded = embedded.masked_scatter(places[..., None], self.seen.to(embedded.dtype))
-        return Language(model, embedded, torch.from_numpy(batch.positions))
+        return Language(model, embedded, torch.from_numpy(batch.positions), self._first)
+
+    @property
+    def _first(self) -> int:
+        """Return the first token, of all rows, of which something is asked."""
+        learned = np.flatnonzero(self._batch.weights.any(0))
+        return min([int(self._batch.asked.min()), *(learned[:1] - 1).tolist()])
 
     @cached_property
     def _end(self) -> tuple[Any, Any]:
@@ -175,7 +181,8 @@ class Reading(Look):
     @property
     def _asked(self) -> Any:
         """Return the hidden states (b, hidden) halfway, where the answer begins."""
-        return self._language.halfway[np.arange(len(self._batch.asked)), self._batch.asked]
+        asked = self._batch.asked
+        return self._language.halfway[np.arange(len(asked)), asked - self._first]
 
     @property
     def pictured(self) -> bool:
@@ -201,7 +208,7 @@ class Reading(Look):
         """Return the loss in metres of the point, and number, that each token is of."""
         import torch
 
-        written = torch.from_numpy(self._batch.written)
+        written = torch.from_numpy(self._batch.written)[:, self._first :]
         which = written >= 0
         if not which.any():
             return torch.zeros(())
@@ -227,8 +234,8 @@ class Reading(Look):
         """Return the mean loss of the answers' tokens, as they weigh."""
         import torch
 
-        ids = torch.from_numpy(self._batch.ids)[:, 1:]
-        weights = torch.from_numpy(self._batch.weights)[:, 1:]
+        ids = torch.from_numpy(self._batch.ids)[:, self._first + 1 :]
+        weights = torch.from_numpy(self._batch.weights)[:, self._first + 1 :]
         counted = weights > 0.0
         logits = self._network.lm_head(self._end[1][:, :-1][counted])
         each = torch.nn.functional.cross_entropy(logits, ids[counted], reduction='none')

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
+
 from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.network import Size
 
@@ -15,9 +17,9 @@ ROUNDS = f'{PRACTISING}_1', f'{PRACTISING}_2'
 PHASES = LOOKING, READING, *ROUNDS, WRITING
 # What only later phases depend on.
 LATER = {
-    LOOKING: ('counted', 'kept', 'whole_batch', 'whole', 'metres'),
-    READING: ('kept', 'whole_batch', 'whole', 'metres'),
-    PRACTISING: ('kept', 'whole_batch', 'whole', 'metres'),
+    LOOKING: ('counted', 'kept', 'metres'),
+    READING: ('kept', 'metres'),
+    PRACTISING: ('kept', 'metres'),
     WRITING: (),
 }
 
@@ -32,19 +34,27 @@ class Phase:
     """
     So many `steps`, each of a `batch` of lessons.
 
-    The learning rate is `rate` of the highest one, and goes to 0 in the part `end`.
+    The learning rate is `rate` of the highest one, and goes to 0 in the part `end`. The share
+    `whole`, from the first step to the last, has `whole_batch` whole prompts instead of cut ones.
     """
 
     steps: int
     batch: int
     end: float = 0.75
     rate: float = 1.0
+    whole: tuple[float, float] = (0.0, 0.0)
+    whole_batch: int = 12
 
     def share(self, step: int, warm: int = 40) -> float:
         """Return the learning rate's share of the highest one at a step."""
         begin = min(1.0, (step + 1) / warm)
         end = min(1.0, (self.steps - step) / max(1.0, self.end * self.steps))
         return self.rate * begin * end
+
+    def form(self, step: int, lot: float) -> tuple[bool, int]:
+        """Return whether prompts are whole at a step, by a lot of 0 to 1, and how many."""
+        share = np.interp(step / self.steps, (0.0, 1.0), self.whole)
+        return (True, self.whole_batch) if lot < share else (False, self.batch)
 
 
 @dataclass(frozen=True)
@@ -56,19 +66,15 @@ class Plan:
     language model that reads, in metres too, and so is each round of `practising`, with lessons of
     its own drives beside those of the expert's; `writing` is of both of its halves, in words, the
     one that reads at the rate `kept` of the other. Beside the words the metres count `metres`. Of
-    the language model's lessons the share `counted` is of numbers alone, and of those that are
-    written the share `whole`, from the first step to the last, is of `whole_batch` whole prompts
-    instead of cut ones.
+    the language model's lessons the share `counted` is of numbers alone.
     """
 
-    looking: Phase = Phase(3500, 24, end=0.9)
-    reading: Phase = Phase(3000, 24, end=0.9)
-    practising: Phase = Phase(2400, 24, end=1.0, rate=0.5)
-    writing: Phase = Phase(3400, 16)
+    looking: Phase = Phase(3000, 24, end=0.9)
+    reading: Phase = Phase(2800, 24, end=0.9, whole=(0.0, 0.6))
+    practising: Phase = Phase(1300, 24, end=1.0, rate=0.5, whole=(0.6, 1.0))
+    writing: Phase = Phase(3400, 16, whole=(-0.5, 1.0), whole_batch=8)
     counted: float = 0.35
     kept: float = 0.2
-    whole_batch: int = 8
-    whole: tuple[float, float] = (-0.5, 1.0)
     metres: float = 1.0
     seed: int = 1
     size: Size = field(default_factory=Size)

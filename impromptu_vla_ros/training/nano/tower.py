@@ -14,7 +14,7 @@ import numpy as np
 
 from impromptu_vla_ros.models.positions import IntArray
 from impromptu_vla_ros.models.windows import picture_inputs
-from impromptu_vla_ros.training.nano.halves import attention, product
+from impromptu_vla_ros.training.nano.halves import attention, gated, product
 
 FRAMES = 2  # that a patch has
 THETA = 10000.0  # of the rotary angles, as in transformers' Qwen2.5-VL
@@ -46,7 +46,7 @@ def features(tower: Any, values: Any, grid: tuple[int, int, int]) -> Any:
             None if index in tower.config.fullatt_block_indexes else together,
         )
         x = x + block.attn.proj(mixed.transpose(1, 2).flatten(2))
-        x = x + block.mlp(block.norm2(x))
+        x = x + gated(block.mlp, block.norm2(x))
     merger = tower.merger
     return merger.mlp(merger.ln_q(x).unflatten(1, (-1, 4)).flatten(2))
 

@@ -139,15 +139,13 @@ class Learner:
         if self._name != LOOKING and random.random() < plan.counted:
             batch = make_counted(random, self._dialect, phase.batch, self._tokenizer)
             return batch if self._name == WRITING else asked(batch)
-        if self._name != WRITING:
-            numbers = self._pool.drawn(random, phase.batch, pictured=True)
-            form = Form.SEEN if self._name == LOOKING else Form.CUT
-            return asked(self._made(random, numbers, form, None))
-        share = np.interp(step / phase.steps, (0.0, 1.0), plan.whole)
-        whole = random.random() < share
-        form, count = (Form.WHOLE, plan.whole_batch) if whole else (Form.CUT, phase.batch)
-        numbers = self._pool.drawn(random, count, pictured=False)
-        return self._made(random, numbers, form, self._said)
+        writing = self._name == WRITING
+        whole, count = phase.form(step, random.random())
+        form = Form.WHOLE if whole else Form.CUT
+        form = Form.SEEN if self._name == LOOKING else form
+        numbers = self._pool.drawn(random, count, pictured=not writing)
+        batch = self._made(random, numbers, form, self._said if writing else None)
+        return batch if writing else asked(batch)
 
     def _made(
         self, random: np.random.Generator, numbers: IntArray, form: Form, teacher: Teacher | None
@@ -171,7 +169,7 @@ class Learner:
             return {}
         random, spacing = np.random.default_rng(0), self._dialect.spacing
         numbers = random.choice(len(held), min(count, len(held)), replace=False)
-        told = self._dialect, numbers, None, self._tokenizer, Form.CUT
+        told = self._dialect, numbers, None, self._tokenizer, Form.WHOLE
         batch = make_batch(random, held, *told)
         with torch.no_grad():
             reading = Reading(*self._taught, batch, spacing)
