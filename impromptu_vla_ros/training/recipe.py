@@ -56,7 +56,7 @@ class Recipe:
     """
 
     drives: int = 400
-    practice: int = 150
+    practice: int = 140
     seed: int = 1
     jobs: int = 2
     threads: int = 2
