@@ -237,7 +237,7 @@ def test_what_is_counted_is_a_cut_lesson_without_its_picture(tokenizer, pool):
 
 def test_tens_weigh_more_than_centimetres():
     pieces = [' [', '1', '2', '.', '3', '4', ',', ' -', '0', '.', '5', '6', '],', ' [', '7']
-    wanted = [1, 2, 2, 2, 1, 0.25, 1, 1, 2, 2, 1, 0.25, 3, 1, 2]
+    wanted = [1, 2, 2, 2, 2, 0.25, 1, 1, 2, 2, 2, 0.25, 3, 1, 2]
     assert rows.importance(pieces).tolist() == wanted
 
 

@@ -23,7 +23,7 @@ NEWEST = '(t-0.0s)'
 # How much tokens of points weigh: what ends a point, for an answer with a point too many is none;
 # what comes before the decimals, and the decimals, of which the second one is mostly chance.
 POINT_ENDS, BETWEEN = ('],', ']</'), ','
-END_WEIGHT, METRES_WEIGHT, DECIMAL_WEIGHTS = 3.0, 2.0, (1.0, 0.25)
+END_WEIGHT, METRES_WEIGHT, DECIMAL_WEIGHTS = 3.0, 2.0, (2.0, 0.25)
 
 
 @dataclass(frozen=True, eq=False)
