@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from impromptu_vla_ros.training.nano.plan import LOOKING, PHASES, WRITING, Plan
 from impromptu_vla_ros.training.nano.pool import Pool
 from impromptu_vla_ros.training.nano.state import load_state, save_state
 
+# The batches of one step by the kind of their lessons, each with how much it counts.
+Batches = Mapping[str, tuple[float, Batch]]
 # Steps between two looks at the lessons held out, and two states on the disk.
 LOOK, SAVE = 200, 100
 
@@ -58,8 +60,8 @@ def learn(
     begin = load_state(state, learner.learning, learner.optimizers, plan.named(name))
     steps = plan.phase(name).steps
     bar = tqdm(range(begin, steps), name, initial=begin, total=steps, unit='step', disable=None)
-    for step, batch in zip(bar, learner.batches(begin)):
-        losses = learner.step(step, batch)
+    for step, batches in zip(bar, learner.batches(begin)):
+        losses = learner.step(step, batches)
         bar.set_postfix({loss: f'{value:.3f}' for loss, value in losses.items()})
         done = step + 1
         if done % LOOK == 0 or done == steps:
@@ -90,22 +92,25 @@ class Learner:
         """Let what it knows by now be what it is taught to write."""
         self._teacher = copy.deepcopy(self._taught)
 
-    def batches(self, begin: int) -> Iterator[Batch]:
-        """Make the batches of the steps from `begin`, each while the last is learned from."""
+    def batches(self, begin: int) -> Iterator[Batches]:
+        """Make the batches of the steps from `begin`, while those before are learned from."""
         with ThreadPoolExecutor(1) as beside:
             coming = beside.submit(self._batch, begin)
             for step in range(begin, self._phase.steps):
-                batch = coming.result()
+                batches = coming.result()
                 if step + 1 < self._phase.steps:
                     coming = beside.submit(self._batch, step + 1)
-                yield batch
+                yield batches
 
-    def step(self, step: int, batch: Batch) -> dict[str, float]:
-        """Learn from one batch; return the losses."""
+    def step(self, step: int, batches: Batches) -> dict[str, float]:
+        """Learn from all batches of one step; return the losses."""
         import torch
 
-        losses = self._losses(batch)
-        sum(losses.values()).backward()
+        losses: dict[str, float] = {}
+        for kind, (share, batch) in batches.items():
+            found = self._losses(batch)
+            (share * sum(found.values())).backward()
+            losses |= {f'{kind}{name}': float(value.detach()) for name, value in found.items()}
         weights = [w for part in self.learning.values() for w in part.parameters()]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         for optimizer in self.optimizers:
@@ -114,7 +119,7 @@ class Learner:
             optimizer.step()
         for part in self.learning.values():
             part.zero_grad()
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return losses
 
     def _losses(self, batch: Batch) -> dict[str, Any]:
         given = *self._taught, batch, self._dialect.spacing
@@ -131,21 +136,24 @@ class Learner:
             'written': weight * reading.written(),
         }
 
-    def _batch(self, step: int) -> Batch:
+    def _batch(self, step: int) -> Batches:
         plan, phase = self._plan, self._phase
         # No phase draws what another has drawn.
         drawn = step + sum(plan.phase(n).steps for n in PHASES[: PHASES.index(self._name)])
         random = np.random.default_rng([plan.seed, drawn])
-        if self._name != LOOKING and random.random() < plan.counted:
-            batch = make_counted(random, self._dialect, phase.batch, self._tokenizer)
-            return batch if self._name == WRITING else asked(batch)
-        writing = self._name == WRITING
+        looking, writing = self._name == LOOKING, self._name == WRITING
+        counted = 0.0 if looking else plan.counted
         whole, count = phase.form(step, random.random())
         form = Form.WHOLE if whole else Form.CUT
-        form = Form.SEEN if self._name == LOOKING else form
-        numbers = self._pool.drawn(random, count, pictured=not writing)
-        batch = self._made(random, numbers, form, self._said if writing else None)
-        return batch if writing else asked(batch)
+        numbers = self._pool.drawn(random, round((1.0 - counted) * count), pictured=not writing)
+        teacher = self._said if writing else None
+        driven = self._made(random, numbers, Form.SEEN if looking else form, teacher)
+        made = {'': (1.0 - counted, driven)}
+        if counted:
+            rows = round(counted * phase.batch)
+            alone = make_counted(random, self._dialect, rows, self._tokenizer)
+            made['counted_'] = counted, alone
+        return made if writing else {k: (share, asked(b)) for k, (share, b) in made.items()}
 
     def _made(
         self, random: np.random.Generator, numbers: IntArray, form: Form, teacher: Teacher | None
