@@ -48,7 +48,7 @@ class Language:
         return self._through(self._last, self._read)
 
     def end(self) -> tuple[Any, Any]:
-        """Return the states from the first on, before the last layer and behind it and the norm."""
+        """Return the states from the first on: before the last layer, and behind the norm."""
         before = self._all
         *writes, last = self._writes
         for layer in writes:
