@@ -71,8 +71,8 @@ class Plan:
 
     looking: Phase = Phase(2600, 24, end=0.9)
     reading: Phase = Phase(2500, 24, end=0.9, whole=(0.1, 0.7))
-    practising: Phase = Phase(1200, 24, end=1.0, rate=0.5, whole=(0.6, 1.0))
-    writing: Phase = Phase(2700, 24, whole=(-0.3, 1.0))
+    practising: Phase = Phase(1500, 24, end=1.0, rate=0.5, whole=(0.6, 1.0))
+    writing: Phase = Phase(3200, 24, whole=(-0.3, 1.0))
     counted: float = 0.35
     kept: float = 0.2
     metres: float = 1.0
