@@ -248,7 +248,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     nano = parser.add_argument_group('without --checkpoint: the model in the box')
     add = nano.add_argument
     add('--drives', type=int, metavar='N', help='through worlds by chance (default 400)')
-    add('--practice', type=int, metavar='N', help='drives of its own a round (default 250)')
+    add('--practice', type=int, metavar='N', help='drives of its own a round (default 140)')
     add('--data', metavar='DIR', help='real drives too (default $IMPROMPTU_VLA_DATA)')
     add('--jobs', type=int, metavar='N', help='drives at a time (default 2)')
     add('--threads', type=int, metavar='N', help="torch's (default 2)")
