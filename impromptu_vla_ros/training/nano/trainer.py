@@ -7,6 +7,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,10 @@ class Learner:
 
     def batches(self, begin: int) -> Iterator[Batches]:
         """Make the batches of the steps from `begin`, while those before are learned from."""
-        with ThreadPoolExecutor(1) as beside:
+        import torch
+
+        # A teacher that took all cores would take them from who learns.
+        with ThreadPoolExecutor(1, initializer=partial(torch.set_num_threads, 1)) as beside:
             coming = beside.submit(self._batch, begin)
             for step in range(begin, self._phase.steps):
                 batches = coming.result()
