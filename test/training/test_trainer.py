@@ -166,6 +166,21 @@ def test_a_state_of_another_plan_is_refused(tokenizer, pools, tmp_path):
         learned('looking', tokenizer, pools, tmp_path, replace(SMALL, seed=9))
 
 
+def test_whole_prompts_come_more_and_more_often():
+    phase = Phase(4, 24, whole=(0.0, 1.0), whole_batch=12)
+    assert phase.form(2, 0.4) == (True, 12) and phase.form(2, 0.6) == (False, 24)
+    assert Phase(4, 24).form(3, 0.0) == (False, 24)
+
+
+def test_each_step_has_lessons_with_pictures_and_of_numbers_alone(tokenizer, pools):
+    plan = replace(SMALL, reading=Phase(2, 8), counted=0.25)
+    made = next(trainer.Learner('reading', plan, NANO, tokenizer, pools[0]).batches(0))
+    assert {kind: (share, len(batch.ids)) for kind, (share, batch) in made.items()} == {
+        '': (0.75, 6),
+        'counted_': (0.25, 2),
+    }
+
+
 def test_where_the_line_is_becomes_where_to_go(tokenizer, pools):
     plan = replace(SMALL, looking=Phase(90, 16))
     learner = trainer.Learner('looking', plan, NANO, tokenizer, pools[0])

@@ -72,7 +72,7 @@ class Plan:
     looking: Phase = Phase(2600, 24, end=0.9)
     reading: Phase = Phase(2500, 24, end=0.9, whole=(0.1, 0.7))
     practising: Phase = Phase(1500, 24, end=1.0, rate=0.5, whole=(0.6, 1.0))
-    writing: Phase = Phase(2500, 16, whole=(-0.3, 1.0), whole_batch=8)
+    writing: Phase = Phase(2200, 16, whole=(-0.3, 1.0), whole_batch=8)
     counted: float = 0.35
     kept: float = 0.2
     metres: float = 1.0
