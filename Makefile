@@ -24,11 +24,9 @@ venv build:  ## Make the virtual environment with ROS, the messages and this pac
 metadrive:  ## Make the environment of the MetaDrive world, beside the one of this package
 	@scripts/metadrive.sh
 
-demo:  ## Drive a scenario over ROS topics: world, bridge, planner, controller; and a page about it
-	@scripts/setup.sh carla
-	@world=metadrive; scripts/metadrive.sh || { world=kinematic; \
-	  echo '== The demo goes on in the kinematic world'; }; \
-	  $(ENTER); python -m impromptu_vla_ros.cli demo --world $$world
+demo:  ## Let the model in the box drive over ROS topics: world, bridge, planner, controller; a page
+	@scripts/setup.sh carla onnx
+	@$(ENTER); python -m impromptu_vla_ros.cli demo
 
 replay-demo: build  ## Plan along recorded drives over ROS topics, and write a page about it
 	@$(ENTER); python -m impromptu_vla_ros.cli replay-demo

@@ -334,8 +334,9 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--scenario', default='roundabout', help='default roundabout; a wrong one names them')
     add('--seed', type=int, default=0, metavar='N', help='variation (default 0)')
-    add('--world', default='auto', help='kinematic, metadrive, or auto (default): what is there')
-    add('--model', default='expert', help='expert (default), nano or kinematic')
+    told = 'kinematic, metadrive, or auto (default): for the expert MetaDrive where it is there'
+    add('--world', default='auto', help=told)
+    add('--model', default='nano', help='nano (default), expert or kinematic')
     add('--latency', type=_latency, default=0.5, metavar='S', help="the expert's (default 0.5)")
     add('--threads', type=int, default=0, metavar='N', help="nano's (default one a core)")
     add('--out', metavar='DIR', default='out/demo', help='default out/demo')

@@ -58,7 +58,7 @@ def run(arguments: Namespace) -> int:
         raise DriveError(f'{name} loses pictures by plan, which only `impromptu-vla drive` does')
     latency = arguments.latency if arguments.model == EXPERT else 0.0
     _require(arguments.model)
-    world = _chosen_world(arguments.world)
+    world = _chosen_world(arguments.world, arguments.model)
     case = Case(
         name, seed, arguments.model, {}, latency=latency, world=world, pictures=True, over=OVER
     )
@@ -107,10 +107,13 @@ def _require(model: str) -> None:
         raise ModelError(f'{lack.what}: {lack.detail}: {lack.remedy}')
 
 
-def _chosen_world(asked: str) -> str:
-    """Return the world: MetaDrive, where its environment is there, unless one is asked for."""
+def _chosen_world(asked: str, model: str) -> str:
+    """Return the world: unless one is asked for, that which suits the model and is there."""
     if asked != AUTO:
         return asked
+    if model == NANO:
+        # Its pictures are the only ones that it has learned from.
+        return KINEMATIC
     try:
         metadrive_python()
     except NoServer as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model in the box: our own small Qwen2.5-VL, as graphs in the package, once it is."""
+"""The model in the box: our own small Qwen2.5-VL, as graphs in the package."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ class ModelParameters:
     """Who answers."""
 
     name: str = setting(
-        'kinematic',
+        'nano',
         'Who answers.',
-        'nano is the model in the box; kinematic (constant turn rate and acceleration) the '
-        'baseline.',
+        'nano is the model in the box, a demonstrator; kinematic (constant turn rate and '
+        'acceleration) the baseline.',
         choices=('chat_server', 'kinematic', 'nano', 'onnx', 'recorded', 'transformers'),
     )
     checkpoint: str = setting(

@@ -74,8 +74,9 @@ def free_port():
 
 
 def test_it_plans_in_our_world(tmp_path):
-    """A baseline that stands plans to stand: what is proven is that all hear each other."""
+    """The model in the box, which is the default, answers to what the bridge sends."""
     pytest.importorskip('carla', reason="CARLA's client is not installed")
+    pytest.importorskip('onnxruntime', reason='pip install "impromptu_vla_ros[onnx,test]"')
     nodes = launch_stand_in.nodes(
         LAUNCH_FILE,
         world='kinematic', map='circuit', engaged='true', port=str(free_port()),

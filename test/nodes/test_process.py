@@ -107,8 +107,9 @@ def launched(start, **arguments):
 
 def test_the_launch_file_starts_a_planner_that_plans(rig, start):
     child = launched(
-        start, namespace='car', rig='autoware', odometry='/odometry', output_frame='base_link'
-    )
+        start, namespace='car', rig='autoware', odometry='/odometry', output_frame='base_link',
+        model='kinematic',
+    )  # fmt: skip
     seen = rig.seen('/car/planner')
     car = Car(rig.node, '/car/planner')
     car.cameras = {

@@ -369,6 +369,7 @@ def test_a_wrong_parameter_is_one_line(start):
 def test_the_launch_file_starts_both(rig, start, tmp_path):
     nodes = launch_stand_in.nodes(
         ROOT / 'launch' / 'planner.launch.py', namespace='car', odometry='/odometry',
+        model='kinematic',
         shadow='true', snippet_folder=str(tmp_path), reference='/other', reference_type='path',
     )  # fmt: skip
     planner, shadow = (start(node.command, node.environment) for node in nodes)
