@@ -165,8 +165,8 @@ class Reading(Look):
     @property
     def _first(self) -> int:
         """Return the first token, of all rows, of which something is asked."""
-        learned = np.flatnonzero(self._batch.weights.any(0))
-        return min([int(self._batch.asked.min()), *(learned[:1] - 1).tolist()])
+        learned = np.flatnonzero(self._batch.weights.any(0))[:1] - 1
+        return int(min([self._batch.asked.min(), *learned]))
 
     @cached_property
     def _end(self) -> tuple[Any, Any]:
