@@ -41,7 +41,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add('--revision', help='branch, tag or commit of a hub checkpoint')
     add('--dtype', help='auto, bf16, fp16 or fp32')
     add('--device', help='auto, cpu, cuda or cuda:N; for onnx tensorrt too')
-    add('--threads', type=int, metavar='N', help='of the CPU (default one a core)')
+    add('--threads', type=int, metavar='N', help='of the CPU (default one a core; nano: 1)')
     add('--answers', metavar='FILE.jsonl', help='recorded answers, for recorded')
 
 
@@ -332,13 +332,13 @@ def add_world(parser: argparse.ArgumentParser) -> None:
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """Add the options of `demo`."""
     add = parser.add_argument
-    add('--scenario', default='roundabout', help='default roundabout; a wrong one names them')
+    add('--scenario', default='curve', help='default curve; a wrong one names them')
     add('--seed', type=int, default=0, metavar='N', help='variation (default 0)')
     told = 'kinematic, metadrive, or auto (default): for the expert MetaDrive where it is there'
     add('--world', default='auto', help=told)
     add('--model', default='nano', help='nano (default), expert or kinematic')
     add('--latency', type=_latency, default=0.5, metavar='S', help="the expert's (default 0.5)")
-    add('--threads', type=int, default=0, metavar='N', help="nano's (default one a core)")
+    add('--threads', type=int, default=0, metavar='N', help="nano's (default 1)")
     add('--out', metavar='DIR', default='out/demo', help='default out/demo')
 
 

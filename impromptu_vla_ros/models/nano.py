@@ -29,9 +29,11 @@ def nano_model(
     """
     Return the model in the box, in ONNX Runtime: it speaks the dialect nano.
 
-    It is as small as to be at home on the CPU, which `auto` is here; the rest is as in
-    onnx_model. Raises ModelError where it is not installed, and for what onnx_model does.
+    It is as small as to be at home on the CPU, which `auto` is here, on one core, which 0
+    `threads` are: with two it answers no faster, and a world or a camera driver has none. The
+    rest is as in onnx_model. Raises ModelError where it is not installed, and for what
+    onnx_model does.
     """
     place = 'cpu' if device == 'auto' else device
     folder = str(graphs_folder())
-    return onnx_model(folder, place, threads, constrained=constrained, samples=samples)
+    return onnx_model(folder, place, threads or 1, constrained=constrained, samples=samples)

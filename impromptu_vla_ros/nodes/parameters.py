@@ -60,7 +60,7 @@ class ModelParameters:
     )
     threads: int = setting(
         0,
-        'Threads of the CPU; for nano, onnx and transformers; 0: one a core.',
+        'Threads of the CPU; for nano, onnx and transformers; 0: one a core, for nano one.',
         'Fewer leave cores to the rest of the robot.',
         limits=(0, 1024),
     )
