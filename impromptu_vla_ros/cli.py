@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from impromptu_vla_ros import options
+from impromptu_vla_ros.options import drives, models, recordings, servers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,68 +182,68 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     listed = (
-        ('replay', 'score plans against a recorded drive', options.add_replay, _replay),
-        ('ask', 'ask about pictures or a recording in words', options.add_ask, _ask),
-        ('evaluate', 'score a model as papers do', options.add_evaluate, _evaluate),
-        ('demo', 'drive a scenario over ROS 2, write a page', options.add_demo, _demo),
+        ('replay', 'score plans against a recorded drive', recordings.add_replay, _replay),
+        ('ask', 'ask about pictures or a recording in words', recordings.add_ask, _ask),
+        ('evaluate', 'score a model as papers do', recordings.add_evaluate, _evaluate),
+        ('demo', 'drive a scenario over ROS 2, write a page', drives.add_demo, _demo),
         (
             'replay-demo',
             'play the shipped recordings, write a page',
-            options.add_replay_demo,
+            drives.add_replay_demo,
             _replay_demo,
         ),
-        ('doctor', 'look at a bag or a running graph for faults', options.add_doctor, _doctor),
-        ('drive', 'drive scenarios in closed loop, and score it', options.add_drive, _drive),
+        ('doctor', 'look at a bag or a running graph for faults', recordings.add_doctor, _doctor),
+        ('drive', 'drive scenarios in closed loop, and score it', drives.add_drive, _drive),
         (
             'compare',
             'hold two models against each other, with a verdict',
-            options.add_compare,
+            recordings.add_compare,
             _compare,
         ),
-        ('export', 'write a checkpoint as ONNX graphs', options.add_export, _export),
+        ('export', 'write a checkpoint as ONNX graphs', models.add_export, _export),
         (
             'train',
             'make the model in the box, or tune a checkpoint',
-            options.add_train,
+            models.add_train,
             _train,
         ),
         (
             'curate',
             'make a data set with questions and answers of recordings',
-            options.add_curate,
+            recordings.add_curate,
             _curate,
         ),
         (
             'calibrate',
             "hold plans' deviations against how far off they were",
-            options.add_calibrate,
+            recordings.add_calibrate,
             _calibrate,
         ),
-        ('world', "serve a world to CARLA's clients", options.add_world, _world),
+        ('world', "serve a world to CARLA's clients", drives.add_world, _world),
         (
             'benchmark',
             'time the ways to an answer, engine by engine',
-            options.add_benchmark,
+            models.add_benchmark,
             _benchmark,
         ),
-        ('card', "write a model card's tables from summaries of drives", options.add_card, _card),
-        ('serve-ncap', 'serve a model to NeuroNCAP', options.add_serve_ncap, _serve_ncap),
+        ('card', "write a model card's tables from summaries of drives", drives.add_card, _card),
+        ('serve-ncap', 'serve a model to NeuroNCAP', servers.add_serve_ncap, _serve_ncap),
         (
             'serve-alpasim',
             'serve a model to AlpaSim',
-            options.add_serve_alpasim,
+            servers.add_serve_alpasim,
             _serve_alpasim,
         ),
         (
             'compare-ncap',
             'show what the released server asks, and serve-ncap',
-            options.add_compare_ncap,
+            servers.add_compare_ncap,
             _compare_ncap,
         ),
         (
             'check-prompts',
             'compare training records with what this package renders',
-            options.add_check_prompts,
+            recordings.add_check_prompts,
             _check_prompts,
         ),
     )

@@ -56,7 +56,8 @@ def learn(
     learner = Learner(name, plan, dialect, tokenizer, train)
     out.mkdir(parents=True, exist_ok=True)
     read_before(learner.parts, plan, name, out)
-    learner.be_taught()
+    if name == WRITING:
+        learner.be_taught()
     state = state_file(out, name)
     begin = load_state(state, learner.learning, learner.optimizers, plan.named(name))
     steps = plan.phase(name).steps
