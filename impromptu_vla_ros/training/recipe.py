@@ -29,7 +29,7 @@ from impromptu_vla_ros.training.lessons.real_drives import real_drives
 from impromptu_vla_ros.training.lessons.record import record
 from impromptu_vla_ros.training.nano.batches import question
 from impromptu_vla_ros.training.nano.halfway import HalfwayDriver
-from impromptu_vla_ros.training.nano.plan import KINDS, PHASES, ROUNDS, Plan
+from impromptu_vla_ros.training.nano.plan import KINDS, Plan, kind
 from impromptu_vla_ros.training.nano.pool import Pool, pooled, split
 from impromptu_vla_ros.training.nano.trainer import learn
 
@@ -67,10 +67,9 @@ class Recipe:
 def run(chosen: argparse.Namespace) -> int:
     """Make the model as the command line says; return the exit code."""
     plan, recipe = Plan(), Recipe()
-    for kind in KINDS:
-        if (steps := getattr(chosen, kind)) is not None:
-            changed: dict[str, Any] = {kind: replace(plan.phase(kind), steps=steps)}
-            plan = replace(plan, **changed)
+    told = {each: steps for each in KINDS if (steps := getattr(chosen, each)) is not None}
+    phases = (replace(each, steps=told.get(kind(each.name), each.steps)) for each in plan.phases)
+    plan = replace(plan, phases=tuple(phases))
     plan = replace(plan, seed=plan.seed if chosen.seed is None else chosen.seed)
     given = {name: getattr(chosen, name) for name in ('drives', 'practice', 'jobs', 'threads')}
     known = {name: value for name, value in given.items() if value is not None}
@@ -112,8 +111,8 @@ def make(recipe: Recipe, out: Path, data: Path | None, command: str = '') -> Pat
     tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file()))
     dialect = DIALECTS[NANO]
     train, held = split(drives, HELD, dialect)
-    for name in PHASES:
-        if name in ROUNDS and recipe.plan.practising.steps:
+    for name in (phase.name for phase in recipe.plan.phases):
+        if name in recipe.plan.rounds:
             own = _practised(recipe, out, name)
             drives += own
             train = pooled([*train.drives, *COUNTS * own], dialect)
@@ -159,7 +158,7 @@ def _practised(recipe: Recipe, out: Path, name: str) -> list[Drive]:
     driver = HalfwayDriver(recipe.plan, NANO, tokenizer_file(), out / 'training', name)
     folder = out / 'practice' / name
     # Other situations than the expert's lessons, and than those of other rounds.
-    seed = recipe.seed + OTHERS * (1 + ROUNDS.index(name))
+    seed = recipe.seed + OTHERS * (1 + recipe.plan.rounds.index(name))
     record(folder, recipe.practice, seed, recipe.jobs, driver)
     return [drive for drive in read_lessons(folder) if drive.prompts]
 
@@ -184,8 +183,9 @@ def _export(recipe: Recipe, out: Path, pool: Pool) -> None:
 
 
 def _provenance(recipe: Recipe, out: Path, drives: list[Drive]) -> dict[str, Any]:
-    practised = ROUNDS if recipe.plan.practising.steps else ()
-    logs = {name: out / 'training' / f'{name}.jsonl' for name in PHASES}
+    practised = recipe.plan.rounds
+    names = [phase.name for phase in recipe.plan.phases]
+    logs = {name: out / 'training' / f'{name}.jsonl' for name in names}
     return {
         'recipe': asdict(recipe),
         'lessons': sum(len(drive.prompts) for drive in drives),

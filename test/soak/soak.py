@@ -219,9 +219,7 @@ def soak(seconds, folder):
 def _planner(answers):
     """Return the planner's process; its module lies here."""
     with patch.dict(os.environ, PYTHONPATH=str(HERE)):
-        given = _arguments(
-            'autostart:=true', 'model.name:=kinematic', f'dialect:={DIALECT}'
-        )
+        given = _arguments('autostart:=true', 'model.name:=kinematic', f'dialect:={DIALECT}')
         return ChildProcess('reading_planner', [answers, *given])
 
 

@@ -27,10 +27,14 @@ TINY = Size(
     vision_heads=2,
 )
 SMALL = Plan(
-    looking=Phase(2, 4),
-    reading=Phase(2, 4, whole=(0.0, 1.0), whole_batch=2),
-    practising=Phase(1, 4, whole=(1.0, 1.0), whole_batch=2),
-    writing=Phase(3, 4, whole=(1.0, 0.0), whole_batch=2),
+    (
+        Phase('looking', 2, 4),
+        Phase('reading', 2, 4, whole=(0.0, 1.0), whole_batch=2),
+        Phase('practising_1', 1, 4, whole=(1.0, 1.0), whole_batch=2),
+        Phase('writing_1', 1, 4, whole=(1.0, 0.0), whole_batch=2),
+        Phase('practising_2', 1, 4, whole=(1.0, 1.0), whole_batch=2),
+        Phase('writing_2', 3, 4, whole=(1.0, 0.0), whole_batch=2),
+    ),
     size=TINY,
 )
 

@@ -11,7 +11,6 @@ from impromptu_vla_ros.evaluation.made_up import made_up_questions
 from impromptu_vla_ros.models import create_model
 from impromptu_vla_ros.training import recipe
 from impromptu_vla_ros.training.lessons.files import lessons_hash
-from impromptu_vla_ros.training.nano.plan import PHASES, ROUNDS
 
 LIBRARIES = ('torch', 'transformers', 'tokenizers', 'onnx', 'onnxscript', 'onnxruntime')
 
@@ -29,13 +28,13 @@ def test_it_says_where_it_comes_from(made):
     told = json.loads((made / recipe.PROVENANCE).read_text())
     assert told['command'] == 'impromptu-vla train --out nano'
     assert told['lessons_sha256'] == lessons_hash(made / 'lessons')
-    practice = {name: lessons_hash(made / 'practice' / name) for name in ROUNDS}
-    assert told['practice_sha256'] == practice and len(set(practice.values())) == len(ROUNDS)
+    practice = {name: lessons_hash(made / 'practice' / name) for name in SMALL.rounds}
+    assert told['practice_sha256'] == practice and len(set(practice.values())) == len(SMALL.rounds)
     assert told['recipe']['plan']['seed'] == SMALL.seed
     steps = {name: look['step'] for name, look in told['last_looks'].items()}
-    assert steps == {name: SMALL.phase(name).steps for name in PHASES}
-    driven = {f'drives of {name}' for name in ROUNDS}
-    assert set(told['seconds']) == {'lessons', 'export', *PHASES, *driven}
+    assert steps == {phase.name: phase.steps for phase in SMALL.phases}
+    driven = {f'drives of {name}' for name in SMALL.rounds}
+    assert set(told['seconds']) == {'lessons', 'export', *steps, *driven}
 
 
 def test_its_graphs_answer_in_the_dialect(made):

@@ -15,7 +15,6 @@ from impromptu_vla_ros.training.nano.losses import make_heads
 from impromptu_vla_ros.training.nano.network import make_network, reader_and_writer
 from impromptu_vla_ros.training.nano.plan import (
     LOOKING,
-    PHASES,
     PRACTISING,
     READING,
     WRITING,
@@ -64,10 +63,9 @@ def read_before(parts: Parts, plan: Plan, phase: str, folder: Path) -> None:
 
     Raise ValueError for what is not learned to its end, or by another plan.
     """
-    for before in PHASES[: PHASES.index(phase)]:
-        steps = plan.phase(before).steps
-        path = state_file(folder, before)
-        read_parts(path, parts.learning(before), plan.named(before), steps)
+    for before in plan.before(phase):
+        path, learning = state_file(folder, before.name), parts.learning(before.name)
+        read_parts(path, learning, plan.named(before.name), before.steps)
 
 
 def state_file(folder: Path, phase: str) -> Path:

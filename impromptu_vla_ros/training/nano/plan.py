@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -12,16 +12,6 @@ from impromptu_vla_ros.training.nano.examples import Dropout
 from impromptu_vla_ros.training.nano.network import Size
 
 KINDS = LOOKING, READING, PRACTISING, WRITING = 'looking', 'reading', 'practising', 'writing'
-# It practises in rounds, each with drives of who has practised in those before.
-ROUNDS = f'{PRACTISING}_1', f'{PRACTISING}_2'
-PHASES = LOOKING, READING, *ROUNDS, WRITING
-# What only later phases depend on.
-LATER = {
-    LOOKING: ('counted', 'kept', 'metres'),
-    READING: ('kept', 'metres'),
-    PRACTISING: ('kept', 'metres'),
-    WRITING: (),
-}
 
 
 def kind(name: str) -> str:
@@ -32,12 +22,13 @@ def kind(name: str) -> str:
 @dataclass(frozen=True)
 class Phase:
     """
-    So many `steps`, each of a `batch` of lessons.
+    So many `steps`, each of a `batch` of lessons; its `name` begins with its kind.
 
     The learning rate is `rate` of the highest one, and goes to 0 in the part `end`. The share
     `whole`, from the first step to the last, has `whole_batch` whole prompts instead of cut ones.
     """
 
+    name: str
     steps: int
     batch: int
     end: float = 0.75
@@ -57,10 +48,22 @@ class Phase:
         return (True, self.whole_batch) if lot < share else (False, self.batch)
 
 
+# What is learned in the box, one after the other.
+PHASES = (
+    Phase(LOOKING, 2600, 24, end=0.9),
+    Phase(READING, 2500, 24, end=0.9, whole=(0.1, 0.7)),
+    Phase(f'{PRACTISING}_1', 1500, 24, end=1.0, rate=0.5, whole=(0.6, 1.0)),
+    Phase(f'{PRACTISING}_2', 1500, 24, end=1.0, rate=0.5, whole=(0.6, 1.0)),
+    Phase(f'{WRITING}_1', 2200, 16, whole=(-0.3, 1.0), whole_batch=8),
+    Phase(f'{PRACTISING}_3', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
+    Phase(f'{WRITING}_2', 2200, 16, end=1.0, rate=0.5, whole=(0.3, 1.0), whole_batch=8),
+)
+
+
 @dataclass(frozen=True)
 class Plan:
     """
-    What is learned.
+    What is learned, in `phases`, one after the other.
 
     `looking` is of the tower alone, in metres; `reading` of the tower and of the half of the
     language model that reads, in metres too, and so is each round of `practising`, with lessons of
@@ -69,10 +72,7 @@ class Plan:
     the language model's lessons the share `counted` is of numbers alone.
     """
 
-    looking: Phase = Phase(2600, 24, end=0.9)
-    reading: Phase = Phase(2500, 24, end=0.9, whole=(0.1, 0.7))
-    practising: Phase = Phase(1500, 24, end=1.0, rate=0.5, whole=(0.6, 1.0))
-    writing: Phase = Phase(2200, 16, whole=(-0.3, 1.0), whole_batch=8)
+    phases: tuple[Phase, ...] = PHASES
     counted: float = 0.35
     kept: float = 0.2
     metres: float = 1.0
@@ -81,13 +81,26 @@ class Plan:
     dropout: Dropout = field(default_factory=Dropout)
 
     def phase(self, name: str) -> Phase:
-        """Return the phase of that name, or kind."""
-        phase: Phase = getattr(self, kind(name))
+        """Return the phase of that name."""
+        (phase,) = (phase for phase in self.phases if phase.name == name)
         return phase
+
+    def before(self, name: str) -> tuple[Phase, ...]:
+        """Return the phases before that one."""
+        return self.phases[: self.phases.index(self.phase(name))]
+
+    @property
+    def rounds(self) -> tuple[str, ...]:
+        """Return the names of the rounds of practising in which something is learned."""
+        return tuple(p.name for p in self.phases if kind(p.name) == PRACTISING and p.steps)
 
     def named(self, name: str) -> str:
         """Return all that a phase depends on, as text: what comes later does not matter."""
-        told = asdict(self)
-        for later in (*KINDS[KINDS.index(kind(name)) + 1 :], *LATER[kind(name)]):
-            del told[later]
+        phases = *self.before(name), self.phase(name)
+        told = asdict(replace(self, phases=phases))
+        kinds = {kind(phase.name) for phase in phases}
+        if kinds == {LOOKING}:
+            del told['counted']
+        if WRITING not in kinds:
+            del told['kept'], told['metres']
         return json.dumps(told, sort_keys=True)

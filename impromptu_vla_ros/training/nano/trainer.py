@@ -28,7 +28,7 @@ from impromptu_vla_ros.training.nano.batches import (
 from impromptu_vla_ros.training.nano.losses import TEACHER, Look, Reading, shown
 from impromptu_vla_ros.training.nano.network import make_optimizers
 from impromptu_vla_ros.training.nano.parts import make_parts, read_before, state_file
-from impromptu_vla_ros.training.nano.plan import LOOKING, PHASES, WRITING, Plan
+from impromptu_vla_ros.training.nano.plan import LOOKING, WRITING, Plan, kind
 from impromptu_vla_ros.training.nano.pool import Pool
 from impromptu_vla_ros.training.nano.state import load_state, save_state
 
@@ -56,7 +56,7 @@ def learn(
     learner = Learner(name, plan, dialect, tokenizer, train)
     out.mkdir(parents=True, exist_ok=True)
     read_before(learner.parts, plan, name, out)
-    if name == WRITING:
+    if kind(name) == WRITING:
         learner.be_taught()
     state = state_file(out, name)
     begin = load_state(state, learner.learning, learner.optimizers, plan.named(name))
@@ -81,13 +81,13 @@ class Learner:
     def __init__(
         self, name: str, plan: Plan, dialect: Dialect, tokenizer: Any, pool: Pool
     ) -> None:
-        self._name, self._phase, self._plan = name, plan.phase(name), plan
+        self._kind, self._phase, self._plan = kind(name), plan.phase(name), plan
         self._dialect, self._tokenizer, self._pool = dialect, tokenizer, pool
         self.parts = make_parts(plan, dialect, tokenizer)
         self.learning = self.parts.learning(name)
         self._taught = self.parts.network, self.parts.heads
         self._teacher = self._taught
-        kept = {'reader': plan.kept} if name == WRITING else {}
+        kept = {'reader': plan.kept} if self._kind == WRITING else {}
         self.optimizers = make_optimizers(self.learning, kept)
 
     def be_taught(self) -> None:
@@ -112,10 +112,10 @@ class Learner:
         import torch
 
         losses: dict[str, float] = {}
-        for kind, (share, batch) in batches.items():
+        for lessons, (share, batch) in batches.items():
             found = self._losses(batch)
             (share * sum(found.values())).backward()
-            losses |= {f'{kind}{name}': float(value.detach()) for name, value in found.items()}
+            losses |= {f'{lessons}{name}': float(value.detach()) for name, value in found.items()}
         weights = [w for part in self.learning.values() for w in part.parameters()]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         for optimizer in self.optimizers:
@@ -128,10 +128,10 @@ class Learner:
 
     def _losses(self, batch: Batch) -> dict[str, Any]:
         given = *self._taught, batch, self._dialect.spacing
-        if self._name == LOOKING:
+        if self._kind == LOOKING:
             return {'looks': Look(*given, learns=True).looks()}
-        reading = Reading(*given, learns=self._name != WRITING)
-        if self._name != WRITING:
+        reading = Reading(*given, learns=self._kind != WRITING)
+        if self._kind != WRITING:
             looks = {'looks': reading.looks()} if reading.pictured else {}
             return {'state': reading.state(), **looks}
         weight = self._plan.metres
@@ -144,9 +144,9 @@ class Learner:
     def _batch(self, step: int) -> Batches:
         plan, phase = self._plan, self._phase
         # No phase draws what another has drawn.
-        drawn = step + sum(plan.phase(n).steps for n in PHASES[: PHASES.index(self._name)])
+        drawn = step + sum(before.steps for before in plan.before(phase.name))
         random = np.random.default_rng([plan.seed, drawn])
-        looking, writing = self._name == LOOKING, self._name == WRITING
+        looking, writing = self._kind == LOOKING, self._kind == WRITING
         counted = 0.0 if looking else plan.counted
         whole, count = phase.form(step, random.random())
         form = Form.WHOLE if whole else Form.CUT
@@ -187,10 +187,10 @@ class Learner:
         with torch.no_grad():
             reading = Reading(*self._taught, batch, spacing)
             seen = shown('seen', reading.metres_off(TEACHER), spacing)
-            if self._name == LOOKING:
+            if self._kind == LOOKING:
                 return seen
             read = shown('read', reading.metres_off('state'), spacing)
-            if self._name != WRITING:
+            if self._kind != WRITING:
                 return {**seen, **read}
             # Words are held against what they shall say, not against the truth.
             said = Reading(*self._taught, make_batch(random, held, *told, self._said), spacing)
