@@ -210,9 +210,13 @@ def _version(name: str) -> str:
 
 
 def _commit() -> str:
-    """Return the commit of the code that runs, '' outside of a repository."""
+    """Return the commit of the code that runs, and whether it was changed; '' without one."""
     here = Path(__file__).parent
     found = subprocess.run(
-        ['git', 'rev-parse', 'HEAD'], cwd=here, capture_output=True, text=True, check=False
+        ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return found.stdout.strip()
