@@ -57,6 +57,9 @@ PHASES = (
     Phase(f'{WRITING}_1', 2200, 16, whole=(-0.3, 1.0), whole_batch=8),
     Phase(f'{PRACTISING}_3', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
     Phase(f'{WRITING}_2', 2200, 16, end=1.0, rate=0.5, whole=(0.3, 1.0), whole_batch=8),
+    Phase(f'{PRACTISING}_4', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
+    Phase(f'{PRACTISING}_5', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
+    Phase(f'{WRITING}_3', 1600, 16, end=1.0, rate=0.5, whole=(0.6, 1.0), whole_batch=8),
 )
 
 
