@@ -51,7 +51,7 @@ class Recipe:
     """
     How the model is made: so many `drives` through worlds by chance, then the plan.
 
-    Midway, before each round of practising, it drives `practice` more itself. `jobs` drives are
+    Midway, before each of the plan's rounds, it drives `practice` more itself. `jobs` drives are
     made at a time; `threads` are torch's. `weights` are those of the graphs.
     """
 
@@ -159,7 +159,8 @@ def _practised(recipe: Recipe, out: Path, name: str) -> list[Drive]:
     folder = out / 'practice' / name
     # Other situations than the expert's lessons, and than those of other rounds.
     seed = recipe.seed + OTHERS * (1 + recipe.plan.rounds.index(name))
-    record(folder, recipe.practice, seed, recipe.jobs, driver)
+    families = recipe.plan.phase(name).drives
+    record(folder, recipe.practice, seed, recipe.jobs, driver, families)
     return [drive for drive in read_lessons(folder) if drive.prompts]
 
 

@@ -32,6 +32,7 @@ SMALL = Plan(
         Phase('reading', 2, 4, whole=(0.0, 1.0), whole_batch=2),
         Phase('practising_1', 1, 4, whole=(1.0, 1.0), whole_batch=2),
         Phase('writing_1', 1, 4, whole=(1.0, 0.0), whole_batch=2),
+        Phase('looking_2', 1, 4, drives=('leaving',)),
         Phase('practising_2', 1, 4, whole=(1.0, 1.0), whole_batch=2),
         Phase('writing_2', 3, 4, whole=(1.0, 0.0), whole_batch=2),
     ),

@@ -22,6 +22,13 @@ def test_of_a_hundred_drives_each_family_has_its_share():
     assert [dealt(k) for k in range(9)] != [dealt(k + 100) for k in range(9)]
 
 
+def test_drives_of_some_families_keep_their_shares():
+    some = Counter(dealt(k, ('queue', 'curve')) for k in range(32))
+    assert some == {'queue': 6, 'curve': 26}
+    with pytest.raises(ValueError, match='no families queues: some of .*queue'):
+        dealt(0, ('queue', 'queues'))
+
+
 @pytest.mark.parametrize('family', FAMILIES)
 def test_everybody_has_a_place_of_his_own(family):
     for seed in range(4):

@@ -51,15 +51,19 @@ def _made(driver: Driver | None) -> Model | None:
 
 
 def recorded(
-    seed: int, index: int, model: Model | None = None, longest: float = math.inf
+    seed: int,
+    index: int,
+    model: Model | None = None,
+    longest: float = math.inf,
+    families: tuple[str, ...] = (),
 ) -> Drive:
     """
     Return the lessons of one drive, of its first `longest` seconds.
 
-    The expert drives it where no `model` does.
+    The expert drives it where no `model` does. It is of some `families`, of any where none are.
     """
     random = np.random.default_rng([seed, index])
-    family, dialect = dealt(index), DIALECTS[NANO]
+    family, dialect = dealt(index, families), DIALECTS[NANO]
     made = situation(family, random, f'{family} {seed} {index}')
     seconds = min(made.scenario.duration, longest)
     scenario = replace(made.scenario, duration=seconds, lost=LOST, seed=index)
@@ -83,16 +87,23 @@ def recorded(
     return Drive(family, tuple(pupil.jpegs), prompts, answers, np.array(picture, np.int64), near)
 
 
-def record(out: Path, drives: int, seed: int, jobs: int = 1, driver: Driver | None = None) -> None:
+def record(
+    out: Path,
+    drives: int,
+    seed: int,
+    jobs: int = 1,
+    driver: Driver | None = None,
+    families: tuple[str, ...] = (),
+) -> None:
     """
     Record that many drives into a folder, in parallel; those that are there already stay.
 
-    The expert drives where there is no other `driver`.
+    The expert drives where there is no other `driver`, in all families where no `families` are.
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f'{seed:04d}-{index:06d}.npz' for index in range(drives)]
     left = [index for index, path in enumerate(paths) if not path.exists()]
-    work = partial(_record_one, out, seed, driver)
+    work = partial(_record_one, out, seed, driver, families)
     with ProcessPoolExecutor(jobs, get_context('spawn')) as pool:
         asked = [pool.submit(work, index) for index in left]
         bar = tqdm(as_completed(asked), 'drives', drives, initial=drives - len(left), disable=None)
@@ -100,8 +111,11 @@ def record(out: Path, drives: int, seed: int, jobs: int = 1, driver: Driver | No
             done.result()
 
 
-def _record_one(out: Path, seed: int, driver: Driver | None, index: int) -> None:
-    write_lessons(out / f'{seed:04d}-{index:06d}.npz', recorded(seed, index, _made(driver)))
+def _record_one(
+    out: Path, seed: int, driver: Driver | None, families: tuple[str, ...], index: int
+) -> None:
+    drive = recorded(seed, index, _made(driver), families=families)
+    write_lessons(out / f'{seed:04d}-{index:06d}.npz', drive)
 
 
 def main() -> None:

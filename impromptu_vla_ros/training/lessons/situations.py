@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -53,9 +53,17 @@ def situation(family: str, random: Generator, name: str) -> Situation:
     return Situation(played, network, beside)
 
 
-def dealt(index: int) -> str:
-    """Return the family of a drive, such that every hundred of them are balanced."""
-    cards = [name for name, (_, _, share) in FAMILIES.items() for _ in range(share)]
+def dealt(index: int, families: Collection[str] = ()) -> str:
+    """
+    Return the family of a drive, such that every hundred of them are balanced.
+
+    It is one of some `families`, with their shares, or of all where there are none; raise
+    ValueError for one that is none of FAMILIES.
+    """
+    if unknown := sorted(set(families) - set(FAMILIES)):
+        raise ValueError(f'no families {", ".join(unknown)}: some of {", ".join(FAMILIES)}')
+    shares = {name: share for name, (_, _, share) in FAMILIES.items()}
+    cards = [name for name in families or FAMILIES for _ in range(shares[name])]
     # In an order that is no order, so that any few of them are about balanced too.
     order = np.random.default_rng(index // len(cards)).permutation(len(cards))
     return cards[int(order[index % len(cards)])]

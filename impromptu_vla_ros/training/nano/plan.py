@@ -26,6 +26,9 @@ class Phase:
 
     The learning rate is `rate` of the highest one, and goes to 0 in the part `end`. The share
     `whole`, from the first step to the last, has `whole_batch` whole prompts instead of cut ones.
+
+    Before it begins it drives itself through situations of the families `drives`; a round of
+    practising that names none, of all of them.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Phase:
     rate: float = 1.0
     whole: tuple[float, float] = (0.0, 0.0)
     whole_batch: int = 12
+    drives: tuple[str, ...] = ()
 
     def share(self, step: int, warm: int = 40) -> float:
         """Return the learning rate's share of the highest one at a step."""
@@ -48,6 +52,8 @@ class Phase:
         return (True, self.whole_batch) if lot < share else (False, self.batch)
 
 
+# The families of which most was driven wrong after four rounds of practising.
+WORST = 'curve', 'turn', 'roundabout', 'crossing', 'frontal', 'pedestrian', 'queue', 'leaving'
 # What is learned in the box, one after the other.
 PHASES = (
     Phase(LOOKING, 2600, 24, end=0.9),
@@ -57,6 +63,10 @@ PHASES = (
     Phase(f'{WRITING}_1', 2200, 16, whole=(-0.3, 1.0), whole_batch=8),
     Phase(f'{PRACTISING}_3', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
     Phase(f'{WRITING}_2', 2200, 16, end=1.0, rate=0.5, whole=(0.3, 1.0), whole_batch=8),
+    Phase(f'{PRACTISING}_4', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
+    Phase(f'{LOOKING}_2', 2000, 24, end=1.0, rate=0.5, drives=WORST),
+    Phase(f'{READING}_2', 2000, 24, end=1.0, rate=0.3, whole=(0.7, 1.0)),
+    Phase(f'{WRITING}_3', 1600, 16, end=1.0, rate=0.5, whole=(0.6, 1.0), whole_batch=8),
 )
 
 
@@ -91,8 +101,9 @@ class Plan:
 
     @property
     def rounds(self) -> tuple[str, ...]:
-        """Return the names of the rounds of practising in which something is learned."""
-        return tuple(p.name for p in self.phases if kind(p.name) == PRACTISING and p.steps)
+        """Return the names of the phases that begin with drives of its own."""
+        driven = (p for p in self.phases if kind(p.name) == PRACTISING or p.drives)
+        return tuple(phase.name for phase in driven if phase.steps)
 
     def named(self, name: str) -> str:
         """Return all that a phase depends on, as text: what comes later does not matter."""
