@@ -21,6 +21,8 @@ from impromptu_vla_ros.worlds.rigs import RIGS
 
 CAMERA = RIGS['front'].cameras[0]
 SEEDS = range(HELD_OUT, HELD_OUT + 5)
+# So much of its time the goal is left to who is slower: how fast one wants to go is told nobody.
+LEFT = 0.1
 
 
 def within_view(view):
@@ -67,6 +69,8 @@ def test_what_is_beyond_is_in_the_catalogue():
 
 def passes(name, seed):
     played, dialect = scenario(name, seed), DIALECTS['nano']
+    if played.goal > 0.0:
+        played = replace(played, duration=(1.0 - LEFT) * played.duration)
     network = MAPS[played.map]()
 
     def limited(expert):

@@ -33,8 +33,8 @@ SMALL = Plan(
         Phase('practising_1', 1, 4, whole=(1.0, 1.0), whole_batch=2),
         Phase('writing_1', 1, 4, whole=(1.0, 0.0), whole_batch=2),
         Phase('looking_2', 1, 4, drives=('leaving',)),
-        Phase('practising_2', 1, 4, whole=(1.0, 1.0), whole_batch=2),
-        Phase('writing_2', 3, 4, whole=(1.0, 0.0), whole_batch=2),
+        Phase('practising_2', 1, 4, whole=(1.0, 1.0), whole_batch=2, kept=('tower',)),
+        Phase('writing_2', 3, 4, whole=(1.0, 0.0), whole_batch=2, kept=('reader',)),
     ),
     size=TINY,
 )

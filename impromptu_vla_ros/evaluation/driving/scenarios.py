@@ -137,7 +137,7 @@ def lead_brakes(vary: Vary) -> Scenario:
         Act('time', 10.0, speed=9.0, rate=2.0),
     )
     lead = Actor('lead', CAR, _road(1, -1, 20.0 + gap), speed, acts=acts)
-    made = _made('traffic', 'straight', _road(1, -1, 20.0), 90.0, speed, 22.0)
+    made = _made('traffic', 'straight', _road(1, -1, 20.0), 90.0, speed, 24.0)
     return replace(made, actors=(lead,), reference=speed)
 
 
@@ -194,7 +194,7 @@ def queue(vary: Vary) -> Scenario:
         )
         for k in range(3)
     )
-    made = _made('traffic', 'straight', _road(1, -1, 20.0), 90.0, speed, 24.0)
+    made = _made('traffic', 'straight', _road(1, -1, 20.0), 90.0, speed, 28.0)
     return replace(made, actors=cars, reference=speed)
 
 

@@ -29,6 +29,8 @@ class Phase:
 
     Before it begins it drives itself through situations of the families `drives`; a round of
     practising that names none, of all of them.
+
+    What is in `kept` has learned its own thing before, and learns at a share of the rate only.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Phase:
     whole: tuple[float, float] = (0.0, 0.0)
     whole_batch: int = 12
     drives: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def share(self, step: int, warm: int = 40) -> float:
         """Return the learning rate's share of the highest one at a step."""
@@ -52,6 +55,7 @@ class Phase:
         return (True, self.whole_batch) if lot < share else (False, self.batch)
 
 
+TOWER, READER = ('tower',), ('reader',)
 # The families of which most was driven wrong after four rounds of practising.
 WORST = 'curve', 'turn', 'roundabout', 'crossing', 'frontal', 'pedestrian', 'queue', 'leaving'
 # What is learned in the box, one after the other.
@@ -60,13 +64,14 @@ PHASES = (
     Phase(READING, 2500, 24, end=0.9, whole=(0.1, 0.7)),
     Phase(f'{PRACTISING}_1', 1500, 24, end=1.0, rate=0.5, whole=(0.6, 1.0)),
     Phase(f'{PRACTISING}_2', 1500, 24, end=1.0, rate=0.5, whole=(0.6, 1.0)),
-    Phase(f'{WRITING}_1', 2200, 16, whole=(-0.3, 1.0), whole_batch=8),
+    Phase(f'{WRITING}_1', 2200, 16, whole=(-0.3, 1.0), whole_batch=8, kept=READER),
     Phase(f'{PRACTISING}_3', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
-    Phase(f'{WRITING}_2', 2200, 16, end=1.0, rate=0.5, whole=(0.3, 1.0), whole_batch=8),
+    Phase(f'{WRITING}_2', 2200, 16, 1.0, 0.5, whole=(0.3, 1.0), whole_batch=8, kept=READER),
     Phase(f'{PRACTISING}_4', 2000, 24, end=1.0, rate=0.25, whole=(0.7, 1.0)),
     Phase(f'{LOOKING}_2', 2000, 24, end=1.0, rate=0.5, drives=WORST),
-    Phase(f'{READING}_2', 2000, 24, end=1.0, rate=0.3, whole=(0.7, 1.0)),
-    Phase(f'{WRITING}_3', 1600, 16, end=1.0, rate=0.5, whole=(0.6, 1.0), whole_batch=8),
+    Phase(f'{LOOKING}_3', 6500, 24, end=1.0, rate=0.7),
+    Phase(f'{READING}_2', 2400, 24, end=1.0, rate=0.6, whole=(0.7, 1.0), kept=TOWER),
+    Phase(f'{WRITING}_3', 1800, 16, 1.0, 0.5, whole=(0.6, 1.0), whole_batch=8, kept=READER),
 )
 
 
@@ -77,9 +82,9 @@ class Plan:
 
     `looking` is of the tower alone, in metres; `reading` of the tower and of the half of the
     language model that reads, in metres too, and so is each round of `practising`, with lessons of
-    its own drives beside those of the expert's; `writing` is of both of its halves, in words, the
-    one that reads at the rate `kept` of the other. Beside the words the metres count `metres`. Of
-    the language model's lessons the share `counted` is of numbers alone.
+    its own drives beside those of the expert's; `writing` is of both of its halves, in words.
+    What a phase keeps learns there at the rate `kept` of all else. Beside the words the metres
+    count `metres`. Of the language model's lessons the share `counted` is of numbers alone.
     """
 
     phases: tuple[Phase, ...] = PHASES
@@ -112,6 +117,8 @@ class Plan:
         kinds = {kind(phase.name) for phase in phases}
         if kinds == {LOOKING}:
             del told['counted']
+        if not any(phase.kept for phase in phases):
+            del told['kept']
         if WRITING not in kinds:
-            del told['kept'], told['metres']
+            del told['metres']
         return json.dumps(told, sort_keys=True)

@@ -87,8 +87,9 @@ class Learner:
         self.learning = self.parts.learning(name)
         self._taught = self.parts.network, self.parts.heads
         self._teacher = self._taught
-        kept = {'reader': plan.kept} if self._kind == WRITING else {}
-        self.optimizers = make_optimizers(self.learning, kept)
+        self.optimizers = make_optimizers(
+            self.learning, dict.fromkeys(self._phase.kept, plan.kept)
+        )
 
     def be_taught(self) -> None:
         """Let what it knows by now be what it is taught to write."""
